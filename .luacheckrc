@@ -1,0 +1,12 @@
+-- Lint rules. lua/ and backends/ run on the loop: nothing there may block it.
+std = "luajit"
+max_line_length = 100
+self = false
+local blocking = { "os.execute", "io.popen", "io.read" }
+files["lua/"] = { not_globals = blocking }
+files["backends/"] = { not_globals = blocking }
+files["spec/"] = { std = "luajit+busted" }
+-- A policy sees its arguments and nothing else.
+files["policies/"] = { std = "none", globals = {}, read_globals = { "ipairs", "pairs", "string",
+  "table", "math", "tonumber", "tostring", "type", "print", "error", "assert", "require" } }
+exclude_files = { "build/" }
