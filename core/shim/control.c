@@ -1,0 +1,118 @@
+/* control.c - lines that any host may write to the control FIFO. */
+#include "control.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "shim.h"
+#include "supervise.h"
+#include "text.h"
+
+#define MAX_WORDS 5 /* one more than any line may have */
+
+static bool parse_signal(const char *word, int *out) {
+  uint64_t number;
+  if (!xh_text_parse(word, 10, &number) || number == 0 || number > (uint64_t)SIGRTMAX)
+    return false;
+  *out = (int)number;
+  return true;
+}
+
+static bool do_stop(xh_shim *s, char **words) {
+  int sig;
+  uint64_t grace_ms;
+  const char *by = words[3] != NULL ? words[3] : "";
+  if (!parse_signal(words[1], &sig) || !xh_text_parse(words[2], 10, &grace_ms))
+    return false;
+  if (strlen(by) >= sizeof s->stop.by)
+    return false;
+  xh_stop_request(s, sig, xh_clock_ms(grace_ms), by);
+  return true;
+}
+
+static bool do_signal(xh_shim *s, char **words) {
+  int sig;
+  return parse_signal(words[1], &sig) && xh_stop_signal_main(s, sig);
+}
+
+bool xh_control_deadline(xh_shim *s, uint64_t boottime_ns) {
+  struct itimerspec at = {.it_value = {.tv_sec = (time_t)(boottime_ns / XH_SECOND),
+                                       .tv_nsec = (long)(boottime_ns % XH_SECOND)}};
+  return timerfd_settime(s->deadline, TFD_TIMER_ABSTIME, &at, NULL) == 0;
+}
+
+static bool do_deadline(xh_shim *s, char **words) {
+  uint64_t at;
+  return xh_text_parse(words[1], 10, &at) && at <= INT64_MAX &&
+         xh_control_deadline(s, at);
+}
+
+static bool do_pause(xh_shim *s, char **words) {
+  (void)words;
+  return xh_stop_pause(s, true);
+}
+
+static bool do_resume(xh_shim *s, char **words) {
+  (void)words;
+  return xh_stop_pause(s, false);
+}
+
+/* Only a controller's own files: a name with a dot, and none that moves
+ * processes or kills them. */
+static bool do_limit(xh_shim *s, char **words) {
+  const char *name = words[1];
+  size_t legal = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_.");
+  if (name[legal] != '\0' || name[0] == '.' || strchr(name, '.') == NULL ||
+      strncmp(name, "cgroup.", 7) == 0)
+    return false;
+  return xh_cgroup_write(&s->cgroups, name, words[2]);
+}
+
+static const struct {
+  const char *name;
+  size_t least, most; /* words, the name included */
+  bool (*obey)(xh_shim *s, char **words);
+} COMMANDS[] = {
+  {"stop", 3, 4, do_stop},         {"signal", 2, 2, do_signal},
+  {"deadline", 2, 2, do_deadline}, {"pause", 1, 1, do_pause},
+  {"resume", 1, 1, do_resume},     {"limit", 3, 3, do_limit},
+};
+
+static bool obey(xh_shim *s, char *line) {
+  char *words[MAX_WORDS + 1] = {NULL};
+  size_t count = 0;
+  char *rest = line;
+  while (count < MAX_WORDS && (words[count] = strsep(&rest, " ")) != NULL)
+    count++;
+  for (size_t i = 0; i < sizeof COMMANDS / sizeof *COMMANDS; i++)
+    if (strcmp(words[0], COMMANDS[i].name) == 0)
+      return count >= COMMANDS[i].least && count <= COMMANDS[i].most &&
+             COMMANDS[i].obey(s, words);
+  return false;
+}
+
+static void take_byte(xh_shim *s, char byte) {
+  xh_control *c = &s->control;
+  if (byte != '\n') {
+    if (c->used < sizeof c->line - 1)
+      c->line[c->used++] = byte;
+    else
+      c->overlong = true;
+    return;
+  }
+  c->line[c->used] = '\0';
+  if (c->overlong || !obey(s, c->line))
+    c->bad++;
+  c->used = 0;
+  c->overlong = false;
+}
+
+void xh_control_read(xh_shim *s) {
+  char bytes[XH_CONTROL_MAX];
+  ssize_t got = read(s->control.fd, bytes, sizeof bytes);
+  for (ssize_t i = 0; i < got; i++)
+    take_byte(s, bytes[i]);
+}

@@ -1,0 +1,66 @@
+/* spec.h - what to run and how, as the host sent it. */
+#ifndef XH_SPEC_H
+#define XH_SPEC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#define XH_SPEC_MAX (16u << 20)
+#define XH_SCRIPT_NAME_MAX 200
+
+typedef struct xh_script {
+  const char *name;
+  const char *content;
+} xh_script;
+
+typedef struct xh_rlimit {
+  bool set;
+  struct rlimit value;
+} xh_rlimit;
+
+/* Strings and arrays point into the two mappings and live until
+ * xh_spec_release(). The numbers stay. */
+typedef struct xh_spec {
+  char *data;
+  size_t data_size;
+  char *arrays;
+  size_t arrays_size;
+
+  const char *cwd;
+  char **argv;
+  size_t argc;
+  char **envp;
+  size_t envc;
+  const char **cgroups;
+  size_t cgroup_count;
+  uint64_t cgroup_version;
+  xh_script *scripts;
+  size_t script_count;
+  gid_t *groups;
+  size_t group_count;
+
+  bool has_uid, has_gid;
+  uid_t uid;
+  gid_t gid;
+  mode_t umask;
+  xh_rlimit rlimits[RLIM_NLIMITS];
+
+  uint64_t log_limit;         /* bytes per file, 0 = none */
+  uint64_t deadline;          /* CLOCK_BOOTTIME in ns, 0 = none */
+  uint64_t stop_signal;       /* for the deadline */
+  uint64_t grace_ms;          /* from that signal to SIGKILL */
+  uint64_t pipe_grace_ms;     /* of silence after the main process's end */
+  uint64_t pipe_grace_max_ms; /* in all */
+} xh_spec;
+
+/* Read fd to its end and check every item. Returns 0, or a negative errno:
+ * -E2BIG above XH_SPEC_MAX, -EINVAL for an unknown key or a bad value. */
+int xh_spec_read(xh_spec *spec, int fd);
+
+/* Give the memory back; safe to repeat. */
+void xh_spec_release(xh_spec *spec);
+
+#endif
