@@ -50,7 +50,7 @@ static int stdio(const xh_launch *how) {
 }
 
 static int cgroup(const xh_launch *how) {
-  return xh_cgroup_enter(how->cgroups);
+  return how->placed ? 0 : xh_cgroup_enter(how->cgroups);
 }
 
 /* Needs root for a higher hard limit, so it comes before the change of user. */
