@@ -12,11 +12,13 @@ enum { SIGNALS, CONTROL, DEADLINE, HOST, SCRIPT, JOB, OUT, ERR, SOURCES };
 
 /* ppoll ignores negative descriptors, so what has ended drops out by itself. */
 static void watch(const xh_shim *s, struct pollfd *fds) {
-  bool waiting = s->phase <= XH_WAITING;
   fds[SIGNALS] = (struct pollfd){.fd = s->signals, .events = POLLIN};
   fds[CONTROL] = (struct pollfd){.fd = s->control.fd, .events = POLLIN};
   fds[DEADLINE] = (struct pollfd){.fd = s->deadline, .events = POLLIN};
-  fds[HOST] = (struct pollfd){.fd = waiting ? s->host.fd : -1, .events = POLLIN};
+  /* A go that comes early stays where it is; a host that goes is noticed. */
+  short go = s->phase == XH_WAITING ? POLLIN : 0;
+  int host = s->phase <= XH_WAITING ? s->host.fd : -1;
+  fds[HOST] = (struct pollfd){.fd = host, .events = go};
   fds[SCRIPT] = (struct pollfd){.fd = s->script.status, .events = POLLIN};
   fds[JOB] = (struct pollfd){.fd = s->job.status, .events = POLLIN};
   fds[OUT] = (struct pollfd){.fd = s->log.streams[0].pipe, .events = POLLIN};

@@ -99,19 +99,21 @@ static bool parse_umask(xh_spec *spec, const char *value) {
   return true;
 }
 
-/* A script's content must be the very next item, or it would be unclear whose
- * it is. */
+/* The last script still lacks its content, which must be the very next item. */
+static bool lacks_content(const xh_spec *spec) {
+  return spec->script_count > 0 &&
+         spec->scripts[spec->script_count - 1].content == NULL;
+}
+
 static bool take_script(xh_spec *spec, const char *key, const char *value) {
-  bool open =
-    spec->script_count > 0 && spec->scripts[spec->script_count - 1].content == NULL;
   if (strcmp(key, "script_data") == 0) {
-    if (!open)
+    if (!lacks_content(spec))
       return false;
     spec->scripts[spec->script_count - 1].content = value;
     return true;
   }
   size_t size = strlen(value);
-  if (open || size == 0 || size > XH_SCRIPT_NAME_MAX || strpbrk(value, "\n/") != NULL)
+  if (size == 0 || size > XH_SCRIPT_NAME_MAX || strpbrk(value, "\n/") != NULL)
     return false;
   spec->scripts[spec->script_count++].name = value;
   return true;
@@ -169,8 +171,7 @@ static bool complete(const xh_spec *spec) {
     return false;
   if (spec->cgroup_version == 2 && spec->cgroup_count != 1)
     return false;
-  return spec->script_count == 0 ||
-         spec->scripts[spec->script_count - 1].content != NULL;
+  return !lacks_content(spec);
 }
 
 static int parse(xh_spec *spec, size_t used) {
@@ -185,12 +186,10 @@ static int parse(xh_spec *spec, size_t used) {
   for (char *item = spec->data; item < spec->data + used;) {
     char *next = item + strlen(item) + 1;
     char *value = strchr(item, '=');
-    bool after_script =
-      spec->script_count > 0 && spec->scripts[spec->script_count - 1].content == NULL;
     if (value == NULL)
       return -EINVAL;
     *value++ = '\0';
-    if (after_script && strcmp(item, "script_data") != 0)
+    if (lacks_content(spec) && strcmp(item, "script_data") != 0)
       return -EINVAL;
     if (!take(spec, item, value))
       return -EINVAL;

@@ -42,7 +42,7 @@ void xh_stop_request(xh_shim *s, int sig, uint64_t grace_ns, const char *by) {
   uint64_t now = xh_clock_now();
   if (s->phase == XH_DONE)
     return;
-  if (!stop->active && s->main == NULL)
+  if (!stop->noted && s->main == NULL)
     note(stop, sig, by);
   if (s->phase < XH_RUNNING) {
     xh_supervise_abort(s);
