@@ -9,27 +9,6 @@
 
 #define FILE_FLAGS (O_CLOEXEC | O_NOFOLLOW)
 
-int xh_cgroup_open(xh_cgroups *groups, const xh_spec *spec) {
-  size_t used = 0;
-  groups->count = 0;
-  groups->unified = spec->cgroup_version == 2;
-  if (spec->cgroup_count > XH_CGROUP_MAX)
-    return -E2BIG;
-  for (size_t i = 0; i < spec->cgroup_count; i++) {
-    size_t size = strlen(spec->cgroups[i]) + 1;
-    if (size > sizeof groups->packed - used)
-      return -ENAMETOOLONG;
-    int fd = open(spec->cgroups[i], O_PATH | O_DIRECTORY | FILE_FLAGS);
-    if (fd < 0)
-      return -errno;
-    groups->paths[i] = memcpy(groups->packed + used, spec->cgroups[i], size);
-    groups->dirs[i] = fd;
-    groups->count++;
-    used += size;
-  }
-  return 0;
-}
-
 static int write_file(int dir, const char *file, const char *value) {
   int fd = openat(dir, file, O_WRONLY | FILE_FLAGS);
   if (fd < 0)
@@ -124,6 +103,42 @@ static bool read_number(const xh_cgroups *groups, const char *file, const char *
   at += strlen(key);
   at[strcspn(at, "\n")] = '\0';
   return xh_text_parse(at, 10, out);
+}
+
+static unsigned count_one(int pid, void *user) {
+  (void)pid;
+  (void)user;
+  return 1;
+}
+
+/* All that is in here will be killed at the end, so what is in here before the
+ * job, as in a mistaken "/sys/fs/cgroup", means that it is not ours. */
+static bool is_populated(const xh_cgroups *groups) {
+  uint64_t populated = 0;
+  if (groups->unified) /* below, too, as cgroup.kill goes there */
+    read_number(groups, "cgroup.events", "\npopulated ", &populated);
+  return populated > 0 || xh_cgroup_each(groups, count_one, NULL) > 0;
+}
+
+int xh_cgroup_open(xh_cgroups *groups, const xh_spec *spec) {
+  size_t used = 0;
+  groups->count = 0;
+  groups->unified = spec->cgroup_version == 2;
+  if (spec->cgroup_count > XH_CGROUP_MAX)
+    return -E2BIG;
+  for (size_t i = 0; i < spec->cgroup_count; i++) {
+    size_t size = strlen(spec->cgroups[i]) + 1;
+    if (size > sizeof groups->packed - used)
+      return -ENAMETOOLONG;
+    int fd = open(spec->cgroups[i], O_PATH | O_DIRECTORY | FILE_FLAGS);
+    if (fd < 0)
+      return -errno;
+    groups->paths[i] = memcpy(groups->packed + used, spec->cgroups[i], size);
+    groups->dirs[i] = fd;
+    groups->count++;
+    used += size;
+  }
+  return is_populated(groups) ? -EBUSY : 0;
 }
 
 void xh_cgroup_evidence(const xh_cgroups *groups, xh_text *out) {

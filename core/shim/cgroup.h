@@ -23,7 +23,7 @@ typedef struct xh_cgroups {
 /* Called for every process found; what it answers is added up. */
 typedef unsigned (*xh_pid_fn)(int pid, void *user);
 
-/* Returns 0 or a negative errno; on failure the shim gives up. */
+/* Returns 0 or a negative errno: -EBUSY if somebody is in there already. */
 int xh_cgroup_open(xh_cgroups *groups, const xh_spec *spec);
 
 /* Move the calling, single-threaded process in. 0 or a negative errno. */

@@ -120,6 +120,8 @@ void xh_exit_write(xh_shim *s) {
     xh_text_pair(&out, "pipe_grace", "expired");
   if (s->strays_killed > 0)
     xh_text_count(&out, "strays_killed", s->strays_killed);
+  if (s->strays_left)
+    xh_text_count(&out, "strays_left", 1);
   if (s->control.bad > 0)
     xh_text_count(&out, "bad_control", s->control.bad);
   xh_cgroup_evidence(&s->cgroups, &out);

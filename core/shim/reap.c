@@ -74,12 +74,15 @@ unsigned xh_reap_kill(xh_shim *s) {
 void xh_reap_sweep(xh_shim *s) {
   uint64_t end = xh_clock_now() + SWEEP_MAX;
   each_child(s, reap_one);
-  for (int wait_ms = 0; xh_reap_kill(s) > 0;
-       wait_ms = wait_ms < 10 ? wait_ms + 1 : 10) {
-    struct pollfd nothing = {.fd = -1};
-    if (xh_clock_now() > end)
+  int wait_ms = 0;
+  while (xh_reap_kill(s) > 0) {
+    if (xh_clock_now() > end) {
+      s->strays_left = true;
       return;
-    poll(&nothing, 1, wait_ms);
+    }
+    poll(NULL, 0, wait_ms);
+    if (wait_ms < 10)
+      wait_ms++;
     s->strays_killed += each_child(s, reap_one);
   }
 }

@@ -61,6 +61,7 @@ typedef struct xh_shim {
   uint64_t quiet_at, cut_at; /* pipe grace: renewed by data, and at the latest */
   bool output_cut;
   unsigned strays_killed;
+  bool strays_left; /* some outlived SIGKILL for longer than we wait */
 } xh_shim;
 
 #endif
