@@ -1,0 +1,161 @@
+/* host.c - opening, running and closing a host in the right order. */
+#include "host.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <lualib.h>
+
+int luaopen_cjson(lua_State *L);
+
+int xh_paths_find(xh_paths *out) {
+  char self[3900];
+  ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+  if (n < 0)
+    return -errno;
+  self[n] = '\0';
+  for (int up = 0; up < 2; up++) {
+    char *slash = strrchr(self, '/');
+    if (slash == NULL)
+      return UV_ENOENT;
+    *slash = '\0';
+  }
+  snprintf(out->share, sizeof out->share, "%s/share/exhost", self);
+  snprintf(out->libexec, sizeof out->libexec, "%s/libexec/exhost", self);
+  return 0;
+}
+
+static const luaL_Reg MODULES[] = {
+    {"exhost.loop", luaopen_exhost_loop},
+    {"exhost.dir", luaopen_exhost_dir},
+    {"exhost.process_core", luaopen_exhost_process},
+    {"exhost.channel", luaopen_exhost_channel},
+    {"exhost.watch", luaopen_exhost_watch},
+    {"exhost.logread", luaopen_exhost_logread},
+    {"exhost.cgroup_core", luaopen_exhost_cgroup},
+    {"exhost.system", luaopen_exhost_system},
+    {"cjson", luaopen_cjson},
+    {NULL, NULL},
+};
+
+/* Modules are preloaded by C, so that none is first opened inside a coroutine, and
+ * package.path holds absolute entries only: never code from the working folder. */
+static int open_state(lua_State *L) {
+  const xh_paths *paths = lua_touserdata(L, 2);
+  luaL_openlibs(L);
+  xh_lua_attach(L, lua_touserdata(L, 1));
+  lua_getglobal(L, "package");
+  lua_getfield(L, -1, "preload");
+  luaL_register(L, NULL, MODULES);
+  lua_pop(L, 1);
+  lua_pushfstring(L, "%s/lua/?.lua", paths->share);
+  lua_setfield(L, -2, "path");
+  lua_pushliteral(L, "");
+  lua_setfield(L, -2, "cpath");
+  lua_newtable(L);
+  lua_pushstring(L, paths->share);
+  lua_setfield(L, -2, "share");
+  lua_pushstring(L, paths->libexec);
+  lua_setfield(L, -2, "libexec");
+  lua_pushliteral(L, XH_VERSION);
+  lua_setfield(L, -2, "version");
+  lua_getglobal(L, "package");
+  lua_getfield(L, -1, "loaded");
+  lua_pushvalue(L, -3);
+  lua_setfield(L, -2, "exhost.build");
+  return 0;
+}
+
+static void tell_signal(uv_async_t *handle) {
+  xh_host *host = handle->data;
+  int signal = __atomic_exchange_n(&host->pending_signal, 0, __ATOMIC_ACQ_REL);
+  if (signal == 0)
+    return;
+  xh_ref fn = {host->lua.interrupt};
+  if (fn.slot == 0) {
+    host->exit_code = 128 + signal;
+    uv_stop(&host->loop.uv);
+    return;
+  }
+  xh_ref_push(&host->lua, &fn);
+  lua_pushinteger(host->lua.L, signal);
+  xh_lua_call(&host->lua, 1);
+}
+
+int xh_host_open(xh_host *host, const xh_paths *paths) {
+  *host = (xh_host){.exit_code = 0};
+  int err = xh_loop_open(&host->loop);
+  if (err < 0)
+    return err;
+  lua_State *L = luaL_newstate();
+  if (L == NULL) {
+    xh_loop_close(&host->loop);
+    return UV_ENOMEM;
+  }
+  host->lua.L = L;
+  host->lua.loop = &host->loop;
+  uv_async_init(&host->loop.uv, &host->signals, tell_signal);
+  host->signals.data = host;
+  uv_unref((uv_handle_t *)&host->signals);
+  lua_pushcfunction(L, open_state);
+  lua_pushlightuserdata(L, &host->lua);
+  lua_pushlightuserdata(L, (void *)paths);
+  return xh_lua_call(&host->lua, 2) == 0 ? 0 : UV_ENOMEM;
+}
+
+void xh_host_signal(xh_host *host, int signal) {
+  __atomic_store_n(&host->pending_signal, signal, __ATOMIC_RELEASE);
+  uv_async_send(&host->signals);
+}
+
+static int set_exit_code(lua_State *L) {
+  xh_host *host = lua_touserdata(L, lua_upvalueindex(1));
+  host->exit_code = (int)luaL_checkinteger(L, 1);
+  return 0;
+}
+
+/* require(module)(argv, set_exit_code) */
+static int enter(lua_State *L) {
+  xh_host *host = lua_touserdata(L, 1);
+  const char *module = lua_touserdata(L, 2);
+  char **argv = lua_touserdata(L, 3);
+  lua_getglobal(L, "require");
+  lua_pushstring(L, module);
+  lua_call(L, 1, 1);
+  lua_newtable(L);
+  for (int i = 0; argv[i] != NULL; i++) {
+    lua_pushstring(L, argv[i]);
+    lua_rawseti(L, -2, i);
+  }
+  lua_pushlightuserdata(L, host);
+  lua_pushcclosure(L, set_exit_code, 1);
+  lua_call(L, 2, 0);
+  return 0;
+}
+
+int xh_host_run(xh_host *host, const char *module, int argc, char **argv) {
+  (void)argc;
+  lua_State *L = host->lua.L;
+  host->exit_code = 125;
+  lua_pushcfunction(L, enter);
+  lua_pushlightuserdata(L, host);
+  lua_pushlightuserdata(L, (void *)module);
+  lua_pushlightuserdata(L, argv);
+  if (xh_lua_call(&host->lua, 3) == 0)
+    uv_run(&host->loop.uv, UV_RUN_DEFAULT);
+  return host->exit_code;
+}
+
+int xh_host_close(xh_host *host) {
+  xh_ref fn = {host->lua.interrupt};
+  xh_ref_clear(&host->lua, &fn);
+  uv_close((uv_handle_t *)&host->signals, NULL);
+  /* What a script left open is closed by its __gc, while callbacks still find a
+   * state; what core closes then runs to its end inside xh_loop_close(). */
+  lua_close(host->lua.L);
+  host->lua.L = NULL;
+  return xh_loop_close(&host->loop);
+}

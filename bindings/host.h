@@ -1,0 +1,37 @@
+/* host.h - a Lua state on a loop: what the command and the library are made of. */
+#ifndef XH_HOST_H
+#define XH_HOST_H
+
+#include "lua.h"
+
+typedef struct xh_host {
+  xh_loop loop;
+  xh_lua lua;
+  uv_async_t signals;  /* the main thread's way in */
+  int pending_signal;  /* last one not told yet; atomic */
+  int exit_code;
+} xh_host;
+
+/* Where Lua files, programs and examples are: an installed prefix or a build folder. */
+typedef struct xh_paths {
+  char share[4096];    /* <prefix>/share/exhost: lua/, backends/, policies/, examples/ */
+  char libexec[4096];  /* <prefix>/libexec/exhost: exhost-shim */
+} xh_paths;
+
+/* Find them from the running program's own place. Returns 0 or a negative error. */
+int xh_paths_find(xh_paths *out);
+
+/* Open the loop and the Lua state with all modules. Returns 0 or a negative error. */
+int xh_host_open(xh_host *host, const xh_paths *paths);
+
+/* Run `require(module)(args)` and then the loop until nothing is left to wait for.
+ * Returns the exit code that the script set by its answer. */
+int xh_host_run(xh_host *host, const char *module, int argc, char **argv);
+
+/* From any thread: tell the script about a signal. */
+void xh_host_signal(xh_host *host, int signal);
+
+/* Returns 0, or UV_EBUSY when something was left open (a defect). */
+int xh_host_close(xh_host *host);
+
+#endif

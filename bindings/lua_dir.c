@@ -1,0 +1,290 @@
+/* lua_dir.c - module exhost.dir: folders held open, and files below them.
+ *
+ * Names are single path components (core/file.h). Everything answers a value, or
+ * nil, "ENOENT: no such file or directory", "ENOENT". */
+#include "lua.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "file.h"
+
+static const char DIR_TYPE[] = "exhost.dir";
+static const char FD_TYPE[] = "exhost.fd";
+
+enum { DEFAULT_MAX_READ = 64 * 1024 * 1024 };
+
+typedef struct fd_box {
+  int fd;  /* -1 once closed or taken */
+} fd_box;
+
+/* Create the box before the descriptor exists: nothing can raise in between. */
+static fd_box *new_box(lua_State *L, const char *type) {
+  fd_box *box = lua_newuserdata(L, sizeof *box);
+  box->fd = -1;
+  luaL_getmetatable(L, type);
+  lua_setmetatable(L, -2);
+  return box;
+}
+
+static int answer_box(lua_State *L, fd_box *box, int fd) {
+  if (fd < 0)
+    return xh_push_error(L, fd);
+  box->fd = fd;
+  return 1;
+}
+
+static int box_close(lua_State *L) {
+  fd_box *box = lua_touserdata(L, 1);
+  if (box != NULL && box->fd >= 0)
+    close(box->fd);
+  if (box != NULL)
+    box->fd = -1;
+  return 0;
+}
+
+int xh_check_dir(lua_State *L, int index) {
+  fd_box *box = luaL_checkudata(L, index, DIR_TYPE);
+  luaL_argcheck(L, box->fd >= 0, index, "folder is closed");
+  return box->fd;
+}
+
+/* open(path [, {create = bool, mode = 448}]) -> dir. The path is absolute. */
+static int dir_open(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1);
+  bool create = lua_istable(L, 2) && xh_opt_boolean(L, 2, "create");
+  mode_t mode = (mode_t)(lua_istable(L, 2) ? xh_opt_number(L, 2, "mode", 0700) : 0700);
+  fd_box *box = new_box(L, DIR_TYPE);
+  return answer_box(L, box, xh_dir_open(path, create, mode));
+}
+
+/* dir:open(name [, create]) -> dir, never through a symlink. */
+static int dir_open_below(lua_State *L) {
+  int dir = xh_check_dir(L, 1);
+  const char *name = luaL_checkstring(L, 2);
+  bool create = lua_toboolean(L, 3);
+  fd_box *box = new_box(L, DIR_TYPE);
+  return answer_box(L, box, xh_dir_open_at(dir, name, create));
+}
+
+/* dir:is_private() -> true if it is ours and closed to others. */
+static int dir_is_private(lua_State *L) {
+  return xh_push_result(L, xh_dir_is_private(xh_check_dir(L, 1)));
+}
+
+static int dir_mkdir(lua_State *L) {
+  return xh_push_result(L, xh_file_mkdir(xh_check_dir(L, 1), luaL_checkstring(L, 2)));
+}
+
+static int dir_mkfifo(lua_State *L) {
+  return xh_push_result(L, xh_file_mkfifo(xh_check_dir(L, 1), luaL_checkstring(L, 2)));
+}
+
+static int dir_unlink(lua_State *L) {
+  return xh_push_result(L, xh_file_unlink(xh_check_dir(L, 1), luaL_checkstring(L, 2)));
+}
+
+/* dir:rename(name, to_dir, to_name) */
+static int dir_rename(lua_State *L) {
+  int from = xh_check_dir(L, 1);
+  const char *name = luaL_checkstring(L, 2);
+  int to = xh_check_dir(L, 3);
+  return xh_push_result(L, xh_file_rename(from, name, to, luaL_checkstring(L, 4)));
+}
+
+/* dir:remove_tree(name): a folder with all that is in it. */
+static int dir_remove_tree(lua_State *L) {
+  return xh_push_result(L, xh_dir_remove_tree(xh_check_dir(L, 1), luaL_checkstring(L, 2)));
+}
+
+/* dir:list() -> sorted names, those of temporary files (".tmp-...") left out. */
+static int dir_list(lua_State *L) {
+  int dir = xh_check_dir(L, 1);
+  xh_buffer *names = xh_lua_buffer(L);
+  int count = xh_dir_list(dir, names);
+  if (count < 0)
+    return xh_push_error(L, count);
+  lua_createtable(L, count, 0);
+  const char *name = names->data;
+  for (int i = 0, kept = 0; i < count; i++, name += strlen(name) + 1) {
+    if (strncmp(name, ".tmp-", 5) == 0)
+      continue;
+    lua_pushstring(L, name);
+    lua_rawseti(L, -2, ++kept);
+  }
+  return 1;
+}
+
+static const char *kind_of(mode_t mode) {
+  return S_ISREG(mode)    ? "file"
+         : S_ISDIR(mode)  ? "directory"
+         : S_ISLNK(mode)  ? "link"
+         : S_ISFIFO(mode) ? "fifo"
+                          : "other";
+}
+
+/* dir:stat(name) -> {kind, size, uid, mode, mtime, links} */
+static int dir_stat(lua_State *L) {
+  struct stat st;
+  int err = xh_file_stat(xh_check_dir(L, 1), luaL_checkstring(L, 2), &st);
+  if (err < 0)
+    return xh_push_error(L, err);
+  lua_createtable(L, 0, 6);
+  lua_pushstring(L, kind_of(st.st_mode));
+  lua_setfield(L, -2, "kind");
+  lua_pushnumber(L, (double)st.st_size);
+  lua_setfield(L, -2, "size");
+  lua_pushnumber(L, (double)st.st_uid);
+  lua_setfield(L, -2, "uid");
+  lua_pushnumber(L, (double)(st.st_mode & 07777));
+  lua_setfield(L, -2, "mode");
+  lua_pushnumber(L, (double)st.st_mtim.tv_sec + (double)st.st_mtim.tv_nsec / 1e9);
+  lua_setfield(L, -2, "mtime");
+  lua_pushnumber(L, (double)st.st_nlink);
+  lua_setfield(L, -2, "links");
+  return 1;
+}
+
+/* dir:read(name [, max bytes]) -> string */
+static int dir_read(lua_State *L) {
+  int dir = xh_check_dir(L, 1);
+  const char *name = luaL_checkstring(L, 2);
+  size_t max = (size_t)luaL_optnumber(L, 3, DEFAULT_MAX_READ);
+  xh_buffer *content = xh_lua_buffer(L);
+  int err = xh_file_read(dir, name, max, content);
+  if (err < 0)
+    return xh_push_error(L, err);
+  lua_pushlstring(L, content->data != NULL ? content->data : "", content->len);
+  xh_buffer_free(content);
+  return 1;
+}
+
+/* dir:read_at(name, offset, len) -> string; a negative offset counts from the end. */
+static int dir_read_at(lua_State *L) {
+  int dir = xh_check_dir(L, 1);
+  const char *name = luaL_checkstring(L, 2);
+  off_t offset = (off_t)luaL_checknumber(L, 3);
+  lua_Number len = luaL_checknumber(L, 4);
+  luaL_argcheck(L, len >= 0 && len <= DEFAULT_MAX_READ, 4, "out of range");
+  char *bytes = lua_newuserdata(L, (size_t)len > 0 ? (size_t)len : 1);
+  ssize_t n = xh_file_read_at(dir, name, offset, bytes, (size_t)len);
+  if (n < 0)
+    return xh_push_error(L, (int)n);
+  lua_pushlstring(L, bytes, (size_t)n);
+  return 1;
+}
+
+/* dir:write(name, data [, sync]): the file is replaced as a whole. */
+static int dir_write(lua_State *L) {
+  size_t len;
+  int dir = xh_check_dir(L, 1);
+  const char *name = luaL_checkstring(L, 2), *data = luaL_checklstring(L, 3, &len);
+  return xh_push_result(L, xh_file_write(dir, name, data, len, lua_toboolean(L, 4)));
+}
+
+/* dir:link_once(name, data [, sync]): EEXIST when somebody was first. */
+static int dir_link_once(lua_State *L) {
+  size_t len;
+  int dir = xh_check_dir(L, 1);
+  const char *name = luaL_checkstring(L, 2), *data = luaL_checklstring(L, 3, &len);
+  return xh_push_result(L, xh_file_link_once(dir, name, data, len, lua_toboolean(L, 4)));
+}
+
+/* dir:append(name, data [, limit]) -> true, or false when the limit was reached. */
+static int dir_append(lua_State *L) {
+  size_t len;
+  int dir = xh_check_dir(L, 1);
+  const char *name = luaL_checkstring(L, 2), *data = luaL_checklstring(L, 3, &len);
+  int done = xh_file_append(dir, name, data, len, (off_t)luaL_optnumber(L, 4, 0));
+  if (done < 0)
+    return xh_push_error(L, done);
+  lua_pushboolean(L, done);
+  return 1;
+}
+
+/* dir:fifo_write(name, line): ENXIO when nobody reads the FIFO. */
+static int dir_fifo_write(lua_State *L) {
+  size_t len;
+  int dir = xh_check_dir(L, 1);
+  const char *name = luaL_checkstring(L, 2), *data = luaL_checklstring(L, 3, &len);
+  return xh_push_result(L, xh_file_fifo_write(dir, name, data, len));
+}
+
+/* dir:lock(name) -> fd whose close() releases it; EAGAIN when somebody has it. */
+static int dir_lock(lua_State *L) {
+  int dir = xh_check_dir(L, 1);
+  const char *name = luaL_checkstring(L, 2);
+  fd_box *box = new_box(L, FD_TYPE);
+  return answer_box(L, box, xh_file_lock(dir, name));
+}
+
+/* dir:fd() -> the descriptor's number, borrowed until dir is closed. */
+static int dir_fd(lua_State *L) {
+  lua_pushinteger(L, xh_check_dir(L, 1));
+  return 1;
+}
+
+/* memory(label, data) -> fd of an unnamed file in memory. */
+static int dir_memory(lua_State *L) {
+  size_t len;
+  const char *label = luaL_checkstring(L, 1), *data = luaL_checklstring(L, 2, &len);
+  fd_box *box = new_box(L, FD_TYPE);
+  return answer_box(L, box, xh_file_memory(label, data, len));
+}
+
+/* fd:number(); fd:take() -> number, the caller's to close from then on. */
+static int fd_number(lua_State *L) {
+  fd_box *box = luaL_checkudata(L, 1, FD_TYPE);
+  luaL_argcheck(L, box->fd >= 0, 1, "descriptor is closed");
+  lua_pushinteger(L, box->fd);
+  return 1;
+}
+
+static int fd_take(lua_State *L) {
+  int n = fd_number(L);
+  ((fd_box *)lua_touserdata(L, 1))->fd = -1;
+  return n;
+}
+
+/* wrap(number) -> fd that is closed with the object. */
+static int dir_wrap(lua_State *L) {
+  int fd = (int)luaL_checkinteger(L, 1);
+  fd_box *box = new_box(L, FD_TYPE);
+  return answer_box(L, box, fd);
+}
+
+static int fd_close(lua_State *L) {
+  luaL_checkudata(L, 1, FD_TYPE);
+  return box_close(L);
+}
+
+static int dir_close(lua_State *L) {
+  luaL_checkudata(L, 1, DIR_TYPE);
+  return box_close(L);
+}
+
+static const luaL_Reg DIR_METHODS[] = {
+    {"open", dir_open_below},     {"is_private", dir_is_private},
+    {"mkdir", dir_mkdir},         {"mkfifo", dir_mkfifo},
+    {"unlink", dir_unlink},       {"rename", dir_rename},
+    {"list", dir_list},           {"stat", dir_stat},
+    {"read", dir_read},           {"read_at", dir_read_at},
+    {"write", dir_write},         {"link_once", dir_link_once},
+    {"append", dir_append},       {"fifo_write", dir_fifo_write},
+    {"lock", dir_lock},           {"fd", dir_fd},
+    {"close", dir_close},         {"remove_tree", dir_remove_tree},
+    {NULL, NULL},
+};
+static const luaL_Reg FD_METHODS[] = {
+    {"number", fd_number}, {"take", fd_take}, {"close", fd_close}, {NULL, NULL}};
+static const luaL_Reg FUNCTIONS[] = {
+    {"open", dir_open}, {"memory", dir_memory}, {"wrap", dir_wrap}, {NULL, NULL}};
+
+int luaopen_exhost_dir(lua_State *L) {
+  xh_new_type(L, DIR_TYPE, DIR_METHODS, box_close);
+  xh_new_type(L, FD_TYPE, FD_METHODS, box_close);
+  lua_newtable(L);
+  luaL_register(L, NULL, FUNCTIONS);
+  return 1;
+}

@@ -1,0 +1,95 @@
+/* main.c - the `exhost` command: signals on the main thread, the host on its own.
+ *
+ * The library has no signal code; a command needs some. Every signal is blocked in
+ * all threads and taken by sigwaitinfo() here, so that none interrupts the loop. */
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "host.h"
+
+typedef struct command {
+  xh_host host;
+  int argc;
+  char **argv;
+  pthread_t main_thread;
+  pthread_barrier_t opened;
+  int error, exit_code;
+} command;
+
+/* Wakes the main thread when the host has ended. Nobody sends it otherwise. */
+static int done_signal(void) {
+  return SIGRTMAX;
+}
+
+static void *run_host(void *arg) {
+  command *c = arg;
+  xh_paths paths;
+  c->error = xh_paths_find(&paths);
+  if (c->error == 0)
+    c->error = xh_host_open(&c->host, &paths);
+  pthread_barrier_wait(&c->opened);
+  if (c->error == 0) {
+    c->exit_code = xh_host_run(&c->host, "exhost.cli.main", c->argc, c->argv);
+    pthread_kill(c->main_thread, done_signal());
+  }
+  return NULL;
+}
+
+/* The first signals go to the script; one that is deaf to them can still be ended. */
+static void serve_signals(command *c, const sigset_t *set) {
+  enum { DEAF_AFTER = 5 };
+  for (int told = 0;; told++) {
+    siginfo_t info;
+    int signal = sigwaitinfo(set, &info);
+    if (signal == done_signal())
+      return;
+    if (signal <= 0)
+      continue;
+    if (told >= DEAF_AFTER)
+      _exit(128 + signal);
+    xh_host_signal(&c->host, signal);
+  }
+}
+
+int main(int argc, char **argv) {
+  command *c = calloc(1, sizeof *c);
+  pthread_t thread;
+  sigset_t all, served;
+  if (c == NULL)
+    return 125;
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGCHLD, SIG_DFL);  /* an ignored one is inherited and would eat statuses */
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, NULL);
+  sigemptyset(&served);
+  sigaddset(&served, SIGINT);
+  sigaddset(&served, SIGTERM);
+  sigaddset(&served, SIGHUP);
+  sigaddset(&served, SIGWINCH);
+  sigaddset(&served, done_signal());
+  c->argc = argc;
+  c->argv = argv;
+  c->main_thread = pthread_self();
+  pthread_barrier_init(&c->opened, NULL, 2);
+  if (pthread_create(&thread, NULL, run_host, c) != 0) {
+    fprintf(stderr, "exhost: cannot start a thread\n");
+    return 125;
+  }
+  pthread_barrier_wait(&c->opened);
+  if (c->error == 0)
+    serve_signals(c, &served);
+  pthread_join(thread, NULL);
+  pthread_barrier_destroy(&c->opened);
+  if (c->error < 0)
+    fprintf(stderr, "exhost: cannot start: %s\n", xh_error_text(c->error));
+  int exit_code = c->error < 0 ? 125 : c->exit_code;
+  if (c->error == 0 && xh_host_close(&c->host) != 0)
+    fprintf(stderr, "exhost: internal error: something was left open on the loop\n");
+  free(c);
+  return exit_code;
+}

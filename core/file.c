@@ -1,0 +1,245 @@
+/* file.c - files below a directory descriptor: see file.h for the rules. */
+#include "file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <uv.h>
+
+static int last_error(void) {
+  return -errno;
+}
+
+static bool is_component(const char *name) {
+  return name[0] != '\0' && strchr(name, '/') == NULL && strcmp(name, ".") != 0 &&
+         strcmp(name, "..") != 0 && strlen(name) <= NAME_MAX;
+}
+
+int xh_file_mkdir(int dir, const char *name) {
+  if (!is_component(name))
+    return UV_EINVAL;
+  return mkdirat(dir, name, 0700) == 0 ? 0 : last_error();
+}
+
+int xh_file_mkfifo(int dir, const char *name) {
+  if (!is_component(name))
+    return UV_EINVAL;
+  return mkfifoat(dir, name, 0600) == 0 ? 0 : last_error();
+}
+
+int xh_file_unlink(int dir, const char *name) {
+  if (!is_component(name))
+    return UV_EINVAL;
+  return unlinkat(dir, name, 0) == 0 ? 0 : last_error();
+}
+
+int xh_file_rename(int from_dir, const char *from, int to_dir, const char *to) {
+  if (!is_component(from) || !is_component(to))
+    return UV_EINVAL;
+  return renameat(from_dir, from, to_dir, to) == 0 ? 0 : last_error();
+}
+
+int xh_file_stat(int dir, const char *name, struct stat *out) {
+  if (!is_component(name))
+    return UV_EINVAL;
+  return fstatat(dir, name, out, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : last_error();
+}
+
+/* Open a regular file for reading. O_NONBLOCK, so that a FIFO put in its place
+ * cannot hold the loop. */
+static int open_regular(int dir, const char *name, struct stat *st) {
+  if (!is_component(name))
+    return UV_EINVAL;
+  int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0)
+    return last_error();
+  if (fstat(fd, st) == 0 && S_ISREG(st->st_mode))
+    return fd;
+  close(fd);
+  return UV_EINVAL;
+}
+
+int xh_file_read(int dir, const char *name, size_t max, xh_buffer *out) {
+  struct stat st;
+  int fd = open_regular(dir, name, &st);
+  if (fd < 0)
+    return fd;
+  int err = (uintmax_t)st.st_size > max ? UV_EFBIG : 0;
+  size_t start = out->len;
+  while (err == 0) {
+    err = xh_buffer_reserve(out, (size_t)st.st_size + 1 > 4096 ? (size_t)st.st_size + 1 : 4096);
+    if (err < 0)
+      break;
+    ssize_t n = read(fd, out->data + out->len, out->cap - out->len);
+    if (n < 0)
+      err = errno == EINTR ? 0 : last_error();
+    else if (n == 0)
+      break;
+    else
+      out->len += (size_t)n;
+    if (out->len - start > max)
+      err = UV_EFBIG;
+  }
+  close(fd);
+  return err;
+}
+
+ssize_t xh_file_read_at(int dir, const char *name, off_t offset, char *into, size_t len) {
+  struct stat st;
+  int fd = open_regular(dir, name, &st);
+  if (fd < 0)
+    return fd;
+  if (offset < 0)
+    offset = st.st_size + offset > 0 ? st.st_size + offset : 0;
+  size_t done = 0;
+  while (done < len) {
+    ssize_t n = pread(fd, into + done, len - done, offset + (off_t)done);
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n <= 0)
+      break;
+    done += (size_t)n;
+  }
+  close(fd);
+  return (ssize_t)done;
+}
+
+static int write_all(int fd, const void *data, size_t len) {
+  const char *p = data;
+  while (len > 0) {
+    ssize_t n = write(fd, p, len);
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n < 0)
+      return last_error();
+    p += n;
+    len -= (size_t)n;
+  }
+  return 0;
+}
+
+/* A temporary file no other writer uses: pid, thread and time are in its name, and
+ * O_EXCL decides. The name starts with a dot, so that listings can skip it. */
+static int write_temporary(int dir, char name[64], const void *data, size_t len, bool sync) {
+  struct timespec now;
+  int fd;
+  do {
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    snprintf(name, 64, ".tmp-%d-%lx-%lx", (int)getpid(), (unsigned long)now.tv_sec,
+             (unsigned long)now.tv_nsec);
+    fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  } while (fd < 0 && errno == EEXIST);
+  if (fd < 0)
+    return last_error();
+  /* The umask is the caller's; the mode is ours. */
+  int err = fchmod(fd, 0600) == 0 ? write_all(fd, data, len) : last_error();
+  if (err == 0 && sync && fdatasync(fd) != 0)
+    err = last_error();
+  if (close(fd) != 0 && err == 0)
+    err = last_error();
+  if (err < 0)
+    unlinkat(dir, name, 0);
+  return err;
+}
+
+int xh_file_write(int dir, const char *name, const void *data, size_t len, bool sync) {
+  char temporary[64];
+  if (!is_component(name))
+    return UV_EINVAL;
+  int err = write_temporary(dir, temporary, data, len, sync);
+  if (err < 0)
+    return err;
+  if (renameat(dir, temporary, dir, name) == 0)
+    return 0;
+  err = last_error();
+  unlinkat(dir, temporary, 0);
+  return err;
+}
+
+int xh_file_link_once(int dir, const char *name, const void *data, size_t len, bool sync) {
+  char temporary[64];
+  if (!is_component(name))
+    return UV_EINVAL;
+  int err = write_temporary(dir, temporary, data, len, sync);
+  if (err < 0)
+    return err;
+  if (linkat(dir, temporary, dir, name, 0) != 0)
+    err = last_error();
+  unlinkat(dir, temporary, 0);
+  if (err == 0 && sync)
+    fsync(dir);  /* the name is to survive a power loss, not only the bytes */
+  return err;
+}
+
+int xh_file_append(int dir, const char *name, const void *data, size_t len, off_t limit) {
+  if (!is_component(name))
+    return UV_EINVAL;
+  int fd = openat(dir, name, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (fd < 0)
+    return last_error();
+  struct stat st;
+  int err = 1;
+  if (limit > 0 && fstat(fd, &st) == 0 && st.st_size + (off_t)len > limit)
+    err = 0;
+  else if (write(fd, data, len) != (ssize_t)len)
+    err = errno != 0 ? last_error() : UV_EIO;
+  close(fd);
+  return err;
+}
+
+int xh_file_lock(int dir, const char *name) {
+  if (!is_component(name))
+    return UV_EINVAL;
+  int fd = openat(dir, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (fd < 0)
+    return last_error();
+  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    int err = last_error();
+    close(fd);
+    return err;
+  }
+  /* Whoever removed the execution held this lock: then ours is on a file that is
+   * gone, and a new execution of that id would have another one. */
+  struct stat held, named;
+  if (fstat(fd, &held) == 0 && fstatat(dir, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+      held.st_ino == named.st_ino && held.st_dev == named.st_dev)
+    return fd;
+  close(fd);
+  return UV_ENOENT;
+}
+
+int xh_file_fifo_write(int dir, const char *name, const void *data, size_t len) {
+  if (!is_component(name))
+    return UV_EINVAL;
+  if (len > PIPE_BUF)
+    return UV_E2BIG;  /* longer writes are not atomic */
+  int fd = openat(dir, name, O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0)
+    return last_error();
+  struct stat st;
+  int err = fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) ? 0 : UV_EINVAL;
+  if (err == 0 && write(fd, data, len) != (ssize_t)len)
+    err = last_error();
+  close(fd);
+  return err;
+}
+
+int xh_file_memory(const char *label, const void *data, size_t len) {
+  int fd = memfd_create(label, MFD_CLOEXEC);
+  if (fd < 0)
+    return last_error();
+  int err = write_all(fd, data, len);
+  if (err == 0 && lseek(fd, 0, SEEK_SET) < 0)
+    err = last_error();
+  if (err == 0)
+    return fd;
+  close(fd);
+  return err;
+}

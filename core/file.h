@@ -1,0 +1,77 @@
+/* file.h - files below a directory descriptor.
+ *
+ * State and logs are only reached by a name directly below a directory that is
+ * held open: openat with O_NOFOLLOW|O_CLOEXEC, so that a symlink planted by a job
+ * or a folder renamed meanwhile cannot lead us elsewhere (design.md section 13).
+ * A `name` is one path component; anything with '/' in it, "." and ".." are
+ * UV_EINVAL. All calls are local and short, and made on the loop thread. */
+#ifndef XH_FILE_H
+#define XH_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "buffer.h"
+
+/* Open the folder at an absolute path, following symlinks in it. With create,
+ * missing folders of the path are made with mode. Returns a descriptor the caller
+ * closes. */
+int xh_dir_open(const char *path, bool create, mode_t mode);
+
+/* Open (or with create make, mode 0700) the folder `name` below dir, never through
+ * a symlink. Returns a descriptor the caller closes. */
+int xh_dir_open_at(int dir, const char *name, bool create);
+
+/* 0 if the folder is owned by this user and closed to others, else UV_EACCES. */
+int xh_dir_is_private(int dir);
+
+/* Every name in the folder but "." and "..", NUL-terminated one after the other,
+ * appended to out. Returns their number. */
+int xh_dir_list(int dir, xh_buffer *out);
+
+/* Remove name below dir, a folder with all that is in it; never follows a symlink
+ * and never leaves the file system. A name that is not there is no error. */
+int xh_dir_remove_tree(int dir, const char *name);
+
+int xh_file_mkdir(int dir, const char *name);
+int xh_file_mkfifo(int dir, const char *name);
+int xh_file_unlink(int dir, const char *name);
+int xh_file_rename(int from_dir, const char *from, int to_dir, const char *to);
+int xh_file_stat(int dir, const char *name, struct stat *out);
+
+/* Append the whole file to out; a file above max bytes is UV_EFBIG. Only regular
+ * files are read. */
+int xh_file_read(int dir, const char *name, size_t max, xh_buffer *out);
+
+/* Read up to len bytes at offset (negative: from the end). Returns the count. */
+ssize_t xh_file_read_at(int dir, const char *name, off_t offset, char *into, size_t len);
+
+/* Replace the file's content: written to a temporary name, optionally synced, then
+ * renamed, so that a reader sees the old or the new content and nothing between. */
+int xh_file_write(int dir, const char *name, const void *data, size_t len, bool sync);
+
+/* Make the file with this content, or UV_EEXIST when the name is taken. The file
+ * appears whole or not at all: a temporary file is linked to the name, so of several
+ * writers, in any number of processes, exactly one wins. */
+int xh_file_link_once(int dir, const char *name, const void *data, size_t len, bool sync);
+
+/* Append data with one write; nothing is done once the file has `limit` bytes
+ * (0: no limit). Returns 1 if written, 0 if the limit was reached. */
+int xh_file_append(int dir, const char *name, const void *data, size_t len, off_t limit);
+
+/* Take the exclusive flock on the file (made when missing) without waiting.
+ * Returns a descriptor whose closing releases the lock, UV_EAGAIN when another
+ * descriptor has it, UV_ENOENT when the folder was removed meanwhile. flock and not
+ * fcntl: two hosts in one process would share the latter. */
+int xh_file_lock(int dir, const char *name);
+
+/* Write one line to a FIFO without waiting. UV_ENXIO: nobody reads it. */
+int xh_file_fifo_write(int dir, const char *name, const void *data, size_t len);
+
+/* An unnamed file in memory that holds data, positioned at its start. Returns a
+ * descriptor the caller closes. */
+int xh_file_memory(const char *label, const void *data, size_t len);
+
+#endif

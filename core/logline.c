@@ -1,0 +1,167 @@
+/* logline.c - see logline.h. */
+#include "logline.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+void xh_rfc3339(int64_t realtime_ns, char out[31]) {
+  time_t seconds = (time_t)(realtime_ns / 1000000000);
+  struct tm tm;
+  gmtime_r(&seconds, &tm);
+  size_t n = strftime(out, 31, "%Y-%m-%dT%H:%M:%S", &tm);
+  snprintf(out + n, 31 - n, ".%09dZ", (int)(realtime_ns % 1000000000));
+}
+
+int xh_logline_stamp(xh_logline *l, int64_t time_ns, const char *data, size_t len,
+                     xh_buffer *out) {
+  char stamp[32];
+  xh_rfc3339(time_ns, stamp);
+  strcat(stamp, " ");
+  int err = 0;
+  while (len > 0 && err == 0) {
+    const char *newline = memchr(data, '\n', len);
+    size_t part = newline != NULL ? (size_t)(newline - data) + 1 : len;
+    if (!l->in_line)
+      err = xh_buffer_append(out, stamp, strlen(stamp));
+    if (err == 0)
+      err = xh_buffer_append(out, data, part);
+    l->in_line = newline == NULL;
+    data += part;
+    len -= part;
+  }
+  return err;
+}
+
+/* Length of the UTF-8 sequence at p, or 0 when it is none (RFC 3629: no overlong
+ * forms, no surrogates, nothing above U+10FFFF). */
+static size_t utf8_length(const unsigned char *p, size_t len) {
+  size_t need = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3
+                : p[0] < 0xf5                                        ? 4
+                                                                     : 0;
+  if (need == 0 || need > len)
+    return 0;
+  for (size_t i = 1; i < need; i++)
+    if ((p[i] & 0xc0) != 0x80)
+      return 0;
+  if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+      (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+    return 0;
+  return need;
+}
+
+static int append_escaped(xh_buffer *out, unsigned char c) {
+  char text[8];
+  if (c == '"' || c == '\\')
+    snprintf(text, sizeof text, "\\%c", c);
+  else
+    snprintf(text, sizeof text, "\\u%04x", c);
+  return xh_buffer_append(out, text, strlen(text));
+}
+
+/* Returns 1 when the text was not all UTF-8, 0 when it was, or an error. */
+static int append_json_text(xh_buffer *out, const char *data, size_t len) {
+  const unsigned char *p = (const unsigned char *)data;
+  int unclean = 0, err = 0;
+  while (len > 0 && err == 0) {
+    size_t n = utf8_length(p, len);
+    if (n == 0) {
+      unclean = 1;
+      n = 1;
+      err = xh_buffer_append(out, "\xef\xbf\xbd", 3);
+    } else if (n == 1 && (*p < 0x20 || *p == '"' || *p == '\\')) {
+      err = append_escaped(out, *p);
+    } else {
+      err = xh_buffer_append(out, p, n);
+    }
+    p += n;
+    len -= n;
+  }
+  return err < 0 ? err : unclean;
+}
+
+static int append_base64(xh_buffer *out, const char *data, size_t len) {
+  static const char digits[] =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  int err = 0;
+  for (size_t i = 0; i < len && err == 0; i += 3) {
+    unsigned v = (unsigned)(unsigned char)data[i] << 16;
+    if (i + 1 < len)
+      v |= (unsigned)(unsigned char)data[i + 1] << 8;
+    if (i + 2 < len)
+      v |= (unsigned char)data[i + 2];
+    char four[4] = {digits[v >> 18], digits[v >> 12 & 63], digits[v >> 6 & 63],
+                    digits[v & 63]};
+    if (i + 2 >= len)
+      four[3] = '=';
+    if (i + 1 >= len)
+      four[2] = '=';
+    err = xh_buffer_append(out, four, 4);
+  }
+  return err;
+}
+
+static int append_text(xh_buffer *out, const char *text) {
+  return xh_buffer_append(out, text, strlen(text));
+}
+
+static int append_object(xh_buffer *out, int stream, int64_t time_ns, const char *data,
+                         size_t len, bool partial) {
+  char stamp[31];
+  xh_rfc3339(time_ns, stamp);
+  int err = append_text(out, "{\"data\":\"");
+  int unclean = err < 0 ? err : append_json_text(out, data, len);
+  if (unclean < 0)
+    return unclean;
+  err = append_text(out, "\"");
+  if (unclean && err == 0) {
+    err = append_text(out, ",\"data_base64\":\"");
+    if (err == 0)
+      err = append_base64(out, data, len);
+    if (err == 0)
+      err = append_text(out, "\"");
+  }
+  if (partial && err == 0)
+    err = append_text(out, ",\"partial\":true");
+  char rest[96];
+  snprintf(rest, sizeof rest, ",\"stream\":\"%s\",\"time\":\"%s\"}\n",
+           stream == 0 ? "stdout" : "stderr", stamp);
+  return err < 0 ? err : append_text(out, rest);
+}
+
+static int give_held(xh_logline *l, int stream, bool partial, xh_buffer *out) {
+  int err = append_object(out, stream, l->held_ns, l->held.data != NULL ? l->held.data : "",
+                          l->held.len, partial);
+  l->held.len = 0;
+  return err;
+}
+
+int xh_logline_json(xh_logline *l, int stream, int64_t time_ns, const char *data,
+                    size_t len, xh_buffer *out) {
+  int err = 0;
+  while (len > 0 && err == 0) {
+    if (l->held.len == 0)
+      l->held_ns = time_ns;
+    const char *newline = memchr(data, '\n', len);
+    size_t part = newline != NULL ? (size_t)(newline - data) : len;
+    size_t room = XH_LINE_PART - l->held.len;
+    bool cut = part > room;
+    if (cut)
+      part = room;
+    err = xh_buffer_append(&l->held, data, part);
+    data += part;
+    len -= part;
+    if (err == 0 && cut) {
+      err = give_held(l, stream, true, out);
+    } else if (err == 0 && newline != NULL) {
+      err = give_held(l, stream, false, out);
+      data++;
+      len--;
+    }
+  }
+  return err;
+}
+
+int xh_logline_json_end(xh_logline *l, int stream, xh_buffer *out) {
+  return l->held.len > 0 ? give_held(l, stream, true, out) : 0;
+}

@@ -1,0 +1,526 @@
+/* logread.c - the pump: choose the next piece, push it until the target is full.
+ *
+ * 1. next_chunk() says which bytes of which file come next (log order).
+ * 2. emit() turns them into the wanted form: sendfile, or through `pending`.
+ * 3. With nothing left it waits for the files to grow, or ends. */
+#include "logread.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "logformat.h"
+#include "logindex.h"
+#include "logline.h"
+#include "watch.h"
+
+enum {
+  STEP_BYTES = 256 * 1024,  /* before other work on the loop has its turn */
+  BLOCK = 32 * 1024,        /* read at a time when bytes must be changed */
+  MAX_FRAME = 64 * 1024,
+  SHARED_WRITE = 4096,      /* what a poll promises for a descriptor in blocking mode */
+};
+
+typedef struct source {
+  int fd;       /* -1 until the file is there */
+  int64_t pos;  /* everything before was given or is not wanted */
+  xh_logline line;
+} source;
+
+typedef struct chunk {
+  int stream;
+  int64_t offset, length, time_ns;
+} chunk;
+
+struct xh_logread {
+  xh_loop *loop;
+  uv_poll_t poll;   /* on target; not started for a plain file */
+  uv_idle_t idle;   /* drives a target that cannot be polled */
+  int open_handles;
+  bool pollable, nonblocking, by_sendfile, closed, ended, finishing;
+  xh_logread_options o;
+  int log_dir;
+  xh_watch *watch;
+  source source[2];
+  xh_logindex index;
+  int64_t next_record, valid_from[2];
+  chunk chunk;      /* being given; length 0: none */
+  xh_buffer pending;
+  size_t pending_done;
+};
+
+static const char *const FILES[2] = {XH_FILE_STDOUT, XH_FILE_STDERR};
+
+static bool wants(const xh_logread *r, int stream) {
+  return (r->o.streams & (stream == 0 ? XH_STREAM_STDOUT : XH_STREAM_STDERR)) != 0;
+}
+
+static bool is_plain(const xh_logread *r) {
+  return r->o.format != XH_LOG_JSONL && !r->o.timestamps;
+}
+
+static int open_log(int dir, const char *name) {
+  struct stat st;
+  int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+  if (fd >= 0 && (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))) {
+    close(fd);
+    fd = -1;
+  }
+  return fd;
+}
+
+static int64_t size_of(xh_logread *r, int stream) {
+  source *s = &r->source[stream];
+  struct stat st;
+  if (s->fd < 0)
+    s->fd = open_log(r->log_dir, FILES[stream]);
+  if (s->fd < 0 || fstat(s->fd, &st) != 0)
+    return 0;
+  if (st.st_size < s->pos)
+    s->pos = 0;  /* truncated by somebody: the shim appends from the new end on */
+  return st.st_size;
+}
+
+/* The part of a record that is wanted and not given yet; false when there is none. */
+static bool useful_part(xh_logread *r, int64_t i, const xh_index_record *rec, chunk *out) {
+  source *s = &r->source[rec->stream];
+  if (!wants(r, rec->stream) || i < r->valid_from[rec->stream])
+    return false;
+  int64_t end = rec->offset + rec->length, size = size_of(r, rec->stream);
+  int64_t start = rec->offset > s->pos ? rec->offset : s->pos;
+  if (end > size)
+    end = size;
+  if (start >= end)
+    return false;
+  *out = (chunk){rec->stream, start, end - start, rec->time_ns};
+  return true;
+}
+
+/* Bytes the index does not know (yet), in the order of the streams. */
+static bool unindexed(xh_logread *r, chunk *out) {
+  for (int stream = 0; stream < 2; stream++) {
+    if (!wants(r, stream))
+      continue;
+    int64_t size = size_of(r, stream), pos = r->source[stream].pos;
+    if (size > pos) {
+      *out = (chunk){stream, pos, size - pos, xh_realtime_ns()};
+      return true;
+    }
+  }
+  return false;
+}
+
+/* False when there is nothing (more) to give now. */
+static bool next_chunk(xh_logread *r) {
+  xh_index_record rec;
+  while (xh_logindex_get(&r->index, r->next_record, &rec)) {
+    int64_t i = r->next_record++;
+    if (r->o.until_ns > 0 && rec.time_ns > r->o.until_ns) {
+      /* Later bytes of this stream are later still. */
+      r->o.streams &= rec.stream == 0 ? ~XH_STREAM_STDOUT : ~XH_STREAM_STDERR;
+      continue;
+    }
+    if (useful_part(r, i, &rec, &r->chunk))
+      return true;
+  }
+  if (r->o.until_ns > 0 && r->o.until_ns < xh_realtime_ns())
+    return false;
+  return unindexed(r, &r->chunk);
+}
+
+/* --- giving ------------------------------------------------------------------- */
+
+static ssize_t push(xh_logread *r, const char *data, size_t len) {
+  if (!r->nonblocking && r->pollable && len > SHARED_WRITE)
+    len = SHARED_WRITE;
+  ssize_t n = write(r->o.target, data, len);
+  return n < 0 ? -errno : n;
+}
+
+static int flush_pending(xh_logread *r) {
+  while (r->pending_done < r->pending.len) {
+    ssize_t n = push(r, r->pending.data + r->pending_done, r->pending.len - r->pending_done);
+    if (n == UV_EINTR)
+      continue;
+    if (n < 0)
+      return (int)n;
+    r->pending_done += (size_t)n;
+    if (!r->nonblocking && r->pollable)
+      return r->pending_done < r->pending.len ? UV_EAGAIN : 0;
+  }
+  r->pending_done = r->pending.len = 0;
+  return 0;
+}
+
+static void consume(xh_logread *r, int64_t n) {
+  r->chunk.offset += n;
+  r->chunk.length -= n;
+  r->source[r->chunk.stream].pos = r->chunk.offset;
+}
+
+/* Move bytes file to target in the kernel. Targets that refuse (append-only files,
+ * some devices) are served by emit_copied() from then on. */
+static ssize_t emit_sendfile(xh_logread *r, int64_t most) {
+  if (!r->nonblocking && r->pollable && most > SHARED_WRITE)
+    most = SHARED_WRITE;
+  off_t offset = r->chunk.offset;
+  ssize_t n = sendfile(r->o.target, r->source[r->chunk.stream].fd, &offset, (size_t)most);
+  if (n < 0 && (errno == EINVAL || errno == ENOSYS)) {
+    r->by_sendfile = false;
+    return 0;
+  }
+  if (n < 0)
+    return -errno;
+  if (n == 0)
+    consume(r, r->chunk.length);  /* truncated since we looked */
+  else
+    consume(r, n);
+  return n;
+}
+
+/* Read a block and put its wanted form into pending. */
+static ssize_t emit_copied(xh_logread *r, int64_t most) {
+  char block[BLOCK];
+  source *s = &r->source[r->chunk.stream];
+  size_t want = most < BLOCK ? (size_t)most : BLOCK;
+  ssize_t n = pread(s->fd, block, want, r->chunk.offset);
+  if (n <= 0) {
+    consume(r, r->chunk.length);
+    return n < 0 ? -errno : 0;
+  }
+  int64_t time_ns = r->chunk.time_ns;
+  int err;
+  if (r->o.format == XH_LOG_JSONL)
+    err = xh_logline_json(&s->line, r->chunk.stream, time_ns, block, (size_t)n, &r->pending);
+  else if (r->o.timestamps)
+    err = xh_logline_stamp(&s->line, time_ns, block, (size_t)n, &r->pending);
+  else
+    err = xh_buffer_append(&r->pending, block, (size_t)n);
+  if (err < 0)
+    return err;
+  consume(r, n);
+  return n;
+}
+
+static int add_frame_header(xh_buffer *out, int stream, int64_t length) {
+  unsigned char header[8] = {(unsigned char)(stream + 1), 0, 0, 0};
+  for (int i = 0; i < 4; i++)
+    header[4 + i] = (unsigned char)(length >> (24 - 8 * i) & 0xff);
+  return xh_buffer_append(out, header, sizeof header);
+}
+
+/* A frame's length must be known before its bytes, so it is copied as a whole: the
+ * file could shrink between a header and a sendfile. */
+static ssize_t emit_frame(xh_logread *r) {
+  int stream = r->chunk.stream;
+  xh_buffer body = r->pending;
+  r->pending = (xh_buffer){0};
+  ssize_t n = emit_copied(r, r->chunk.length < MAX_FRAME ? r->chunk.length : MAX_FRAME);
+  xh_buffer made = r->pending;
+  r->pending = body;
+  int err = 0;
+  if (made.len > 0) {
+    err = add_frame_header(&r->pending, stream, (int64_t)made.len);
+    if (err == 0)
+      err = xh_buffer_append(&r->pending, made.data, made.len);
+  }
+  xh_buffer_free(&made);
+  return err < 0 ? err : n;
+}
+
+static ssize_t emit(xh_logread *r) {
+  if (r->o.format == XH_LOG_FRAMES)
+    return emit_frame(r);
+  int64_t most = r->chunk.length < STEP_BYTES ? r->chunk.length : STEP_BYTES;
+  return r->by_sendfile && is_plain(r) ? emit_sendfile(r, most) : emit_copied(r, most);
+}
+
+/* --- driving ------------------------------------------------------------------- */
+
+static void drive(xh_logread *r);
+
+static void finish(xh_logread *r, int error) {
+  if (r->ended)
+    return;
+  r->ended = true;
+  if (r->pollable)
+    uv_poll_stop(&r->poll);
+  uv_idle_stop(&r->idle);
+  r->o.on_end(r, error, r->o.user);
+}
+
+static void on_target(uv_poll_t *poll, int status, int events) {
+  xh_logread *r = poll->data;
+  if (status < 0 || ((events & UV_DISCONNECT) && !(events & UV_WRITABLE)))
+    finish(r, UV_EPIPE);
+  else
+    drive(r);
+}
+
+static void on_idle(uv_idle_t *idle) {
+  drive(idle->data);
+}
+
+/* Wait for room in the target (want_room) or only notice that its reader leaves. */
+static void await_target(xh_logread *r, bool want_room) {
+  if (r->pollable)
+    uv_poll_start(&r->poll, want_room ? UV_WRITABLE | UV_DISCONNECT : UV_DISCONNECT, on_target);
+  else if (want_room)
+    uv_idle_start(&r->idle, on_idle);
+  else
+    uv_idle_stop(&r->idle);
+}
+
+static int end_lines(xh_logread *r) {
+  int err = 0;
+  if (r->o.format == XH_LOG_JSONL)
+    for (int stream = 0; stream < 2 && err == 0; stream++)
+      err = xh_logline_json_end(&r->source[stream].line, stream, &r->pending);
+  return err;
+}
+
+/* One step's worth of output. 1: more to do, 0: nothing more now, negative: error. */
+static int step(xh_logread *r) {
+  for (int64_t done = 0; done < STEP_BYTES;) {
+    int err = flush_pending(r);
+    if (err < 0)
+      return err;
+    if (r->chunk.length == 0 && !next_chunk(r))
+      return 0;
+    ssize_t n = emit(r);
+    if (n < 0)
+      return (int)n;
+    done += n;
+    if (!r->nonblocking && r->pollable)
+      return 1;  /* ask the poll again before the next write */
+  }
+  return 1;
+}
+
+static void drive(xh_logread *r) {
+  if (r->ended || r->closed)
+    return;
+  int more = step(r);
+  if (more == UV_EAGAIN || more == UV_EINTR)
+    more = 1;
+  if (more < 0) {
+    finish(r, more);
+    return;
+  }
+  if (more == 0 && (!r->o.follow || r->finishing)) {
+    int err = end_lines(r);
+    more = r->pending.len > r->pending_done ? 1 : 0;
+    if (err < 0 || more == 0) {
+      finish(r, err);
+      return;
+    }
+  }
+  await_target(r, more > 0);
+}
+
+static void on_change(xh_watch *w, int what, const char *name, void *user) {
+  (void)w;
+  xh_logread *r = user;
+  if (what & XH_WATCH_GONE)
+    xh_logread_finish(r);
+  else if ((what & XH_WATCH_LOST) || strcmp(name, FILES[0]) == 0 ||
+           strcmp(name, FILES[1]) == 0)
+    drive(r);
+}
+
+/* --- where to begin ------------------------------------------------------------- */
+
+static void begin_at_end(xh_logread *r, int64_t count) {
+  r->next_record = count;
+  for (int stream = 0; stream < 2; stream++)
+    r->source[stream].pos = size_of(r, stream);
+}
+
+static void begin_at_time(xh_logread *r, int64_t count) {
+  xh_index_record rec;
+  int64_t i = 0;
+  for (; i < count && xh_logindex_get(&r->index, i, &rec); i++) {
+    if (rec.time_ns >= r->o.since_ns)
+      break;
+    r->source[rec.stream].pos = rec.offset + rec.length;
+  }
+  r->next_record = i;
+}
+
+/* Walk one chunk backwards counting newlines. True once *left lines were found: *pos is
+ * then where the first of them begins. */
+static bool count_back(int fd, int64_t start, int64_t *pos, int64_t *left) {
+  char block[BLOCK];
+  while (*pos > start) {
+    int64_t from = *pos - start > BLOCK ? *pos - BLOCK : start;
+    ssize_t n = pread(fd, block, (size_t)(*pos - from), from);
+    if (n <= 0)
+      break;
+    for (ssize_t i = n - 1; i >= 0; i--)
+      if (block[i] == '\n' && (*left)-- == 0) {
+        *pos = from + i + 1;
+        return true;
+      }
+    *pos = from;
+  }
+  *pos = start;
+  return false;
+}
+
+/* A newline at the very end ends the last line and begins none. */
+static void begin_at_line(xh_logread *r, int64_t count) {
+  int64_t low[2], first[2] = {r->source[0].pos, r->source[1].pos}, left = r->o.lines;
+  int64_t record = count, begin = r->next_record;
+  xh_index_record rec;
+  low[0] = wants(r, 0) ? size_of(r, 0) : 0;
+  low[1] = wants(r, 1) ? size_of(r, 1) : 0;
+  int64_t indexed[2] = {first[0], first[1]};
+  for (int64_t i = begin; i < count && xh_logindex_get(&r->index, i, &rec); i++)
+    if (i >= r->valid_from[rec.stream] && rec.offset + rec.length > indexed[rec.stream])
+      indexed[rec.stream] = rec.offset + rec.length;
+  bool open_end = false, found = false;
+  for (int stream = 1; stream >= 0; stream--) {
+    char last;
+    if (wants(r, stream) && low[stream] > first[stream] &&
+        pread(r->source[stream].fd, &last, 1, low[stream] - 1) == 1 && last != '\n')
+      open_end = true;
+  }
+  if (open_end && left > 0)
+    left--;  /* the unfinished line is one of those asked for */
+  if (r->o.lines == 0)
+    found = true;
+  for (int stream = 1; stream >= 0 && !found; stream--)
+    if (wants(r, stream) && low[stream] > indexed[stream])
+      found = count_back(r->source[stream].fd, indexed[stream], &low[stream], &left);
+  while (!found && record > begin && xh_logindex_get(&r->index, record - 1, &rec)) {
+    record--;
+    if (!wants(r, rec.stream) || record < r->valid_from[rec.stream] ||
+        low[rec.stream] > rec.offset + rec.length || rec.offset < first[rec.stream])
+      continue;
+    found = count_back(r->source[rec.stream].fd, rec.offset, &low[rec.stream], &left);
+  }
+  for (int stream = 0; stream < 2; stream++)
+    if (found || low[stream] > first[stream])
+      r->source[stream].pos = low[stream];
+  if (found)
+    r->next_record = record;
+}
+
+static void begin(xh_logread *r) {
+  int64_t count = xh_logindex_count(&r->index);
+  size_of(r, 0);
+  size_of(r, 1);
+  if (r->o.no_history) {
+    begin_at_end(r, count);
+    return;
+  }
+  xh_logindex_valid_from(&r->index, count, r->valid_from);
+  if (r->o.since_ns > 0)
+    begin_at_time(r, count);
+  if (r->o.lines >= 0)
+    begin_at_line(r, count);
+}
+
+/* --- life ------------------------------------------------------------------------ */
+
+static void on_closed(uv_handle_t *handle) {
+  xh_logread *r = handle->data;
+  if (--r->open_handles > 0)
+    return;
+  for (int stream = 0; stream < 2; stream++) {
+    if (r->source[stream].fd >= 0)
+      close(r->source[stream].fd);
+    xh_buffer_free(&r->source[stream].line.held);
+  }
+  if (r->index.fd >= 0)
+    close(r->index.fd);
+  close(r->log_dir);
+  close(r->o.target);
+  xh_buffer_free(&r->pending);
+  free(r);
+}
+
+/* The two handles. A plain file cannot be polled (EPERM): the idle handle drives it. */
+static int open_handles(xh_logread *r) {
+  uv_idle_init(&r->loop->uv, &r->idle);
+  r->idle.data = r->poll.data = r;
+  r->open_handles = 1;
+  int flags = fcntl(r->o.target, F_GETFL);
+  if (flags < 0)
+    return -errno;
+  r->nonblocking = (flags & O_NONBLOCK) != 0;
+  r->by_sendfile = (flags & O_APPEND) == 0;
+  struct stat st;
+  if (fstat(r->o.target, &st) != 0)
+    return -errno;
+  if (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode))
+    return 0;
+  int err = uv_poll_init(&r->loop->uv, &r->poll, r->o.target);
+  if (!r->nonblocking)
+    fcntl(r->o.target, F_SETFL, flags);  /* uv_poll_init made it non-blocking for all */
+  if (err == UV_EPERM)
+    return 0;  /* /dev/null and its like are always ready */
+  if (err < 0)
+    return err;
+  r->pollable = true;
+  r->open_handles = 2;
+  return 0;
+}
+
+int xh_logread_open(xh_logread **out, xh_loop *loop, const xh_logread_options *o) {
+  if (o->struct_size != sizeof *o)
+    return UV_EINVAL;
+  xh_logread *r = calloc(1, sizeof *r);
+  if (r == NULL)
+    return UV_ENOMEM;
+  r->loop = loop;
+  r->o = *o;
+  r->o.target = -1;  /* the caller's until we succeed */
+  r->source[0].fd = r->source[1].fd = r->index.fd = -1;
+  r->log_dir = fcntl(o->log_dir, F_DUPFD_CLOEXEC, 3);
+  int err = r->log_dir < 0 ? -errno : 0;
+  if (err == 0 && o->follow)
+    err = xh_watch_open(&r->watch, loop, r->log_dir, XH_WATCH_MODIFIED | XH_WATCH_APPEARED,
+                        on_change, r);
+  if (err < 0) {
+    if (r->log_dir >= 0)
+      close(r->log_dir);
+    free(r);
+    return err;
+  }
+  r->index.fd = open_log(o->index_dir, XH_FILE_INDEX);
+  r->o.target = o->target;
+  err = open_handles(r);
+  if (err < 0) {
+    r->o.target = -1;
+    xh_logread_close(r);
+    return err;
+  }
+  begin(r);
+  await_target(r, true);
+  *out = r;
+  return 0;
+}
+
+void xh_logread_finish(xh_logread *r) {
+  if (r == NULL || r->finishing || r->closed)
+    return;
+  r->finishing = true;
+  if (!r->ended)
+    await_target(r, true);
+}
+
+void xh_logread_close(xh_logread *r) {
+  if (r == NULL || r->closed)
+    return;
+  r->closed = true;
+  xh_watch_close(r->watch);
+  r->watch = NULL;
+  uv_close((uv_handle_t *)&r->idle, on_closed);
+  if (r->pollable)
+    uv_close((uv_handle_t *)&r->poll, on_closed);
+}

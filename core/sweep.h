@@ -1,0 +1,12 @@
+/* sweep.h - find processes that a dead shim left behind, where there is no cgroup.
+ *
+ * Best effort, and said so: a process that changed its environment is not found. */
+#ifndef XH_SWEEP_H
+#define XH_SWEEP_H
+
+/* SIGKILL every process of ours whose environment holds `variable` ("NAME=value")
+ * and which no living shim supervises. Returns how many were signalled. Reads /proc:
+ * call it off the loop. */
+int xh_sweep_kill(const char *variable);
+
+#endif

@@ -1,0 +1,234 @@
+--- Tasks on the loop: plain functions that suspend.
+--
+-- Only Lua yields; C has callbacks (design.md section 10). A task is a coroutine with a
+-- deadline. `await` is the one place where it suspends; whatever ends it early (a
+-- cancel, a deadline) first aborts the operation it waits for and then resumes it with
+-- nil, "cancelled" | "timeout" and that word as the code.
+
+local loop = require "exhost.loop"
+
+local async = {}
+
+---@class exhost.Task
+---@field co thread
+---@field deadline number? on the monotonic clock
+---@field cancelled boolean?
+---@field shielded boolean? cancel and inherited deadlines do not reach it
+---@field interrupt fun(word: string)? ends the await it is in
+---@field done boolean?
+
+---@type table<thread, exhost.Task>
+local tasks = setmetatable({}, { __mode = "k" })
+---@type table<exhost.Task, true> every task that has not ended
+local alive = {}
+
+local function pack(...)
+  return { n = select("#", ...), ... }
+end
+
+--- The running task; raises outside of one.
+---@return exhost.Task
+local function current()
+  local task = tasks[coroutine.running() or 0]
+  if not task then
+    error("this function suspends: call it from a task", 3)
+  end
+  return task
+end
+
+local function finish(task, ok, ...)
+  task.done = true
+  alive[task] = nil
+  task.result = pack(ok, ...)
+  for _, waiter in ipairs(task.waiters or {}) do
+    waiter()
+  end
+end
+
+local function step(task, ...)
+  local result = pack(coroutine.resume(task.co, ...))
+  if not result[1] then
+    local message = result[2]
+    if type(message) ~= "table" then
+      message = debug.traceback(task.co, tostring(message))
+    end
+    finish(task, false, message)
+    if not task.on_error then
+      error(message, 0) -- reported by the C doorway
+    end
+    task.on_error(message)
+  elseif coroutine.status(task.co) == "dead" then
+    finish(task, unpack(result, 1, result.n))
+  end
+end
+
+--- Start a task. It runs at once, up to where it first suspends.
+---@param fn fun(...)
+---@param options? { on_error: fun(message), deadline: number }
+---@return exhost.Task
+function async.spawn(fn, options, ...)
+  local task = { co = coroutine.create(fn) }
+  if options then
+    task.on_error, task.deadline = options.on_error, options.deadline
+  end
+  tasks[task.co] = task
+  alive[task] = true
+  step(task, ...)
+  return task
+end
+
+--- Suspend the running task until `start` reports.
+---
+--- `start(done)` begins an operation and may return a function that aborts it; `done`
+--- is called once, now or later. A task that was cancelled, or whose deadline has
+--- passed, does not begin: it gets nil, word, word at once.
+---@param start fun(done: fun(...)): fun()?
+---@return any ... what `done` was called with, or nil, "cancelled"|"timeout", the same
+function async.await(start)
+  local task = current()
+  if not task.shielded and task.cancelled then
+    return nil, "cancelled", "cancelled"
+  end
+  local left = task.deadline and task.deadline - loop.now()
+  if left and left <= 0 then
+    return nil, "timeout", "timeout"
+  end
+  local result, waiting, timer, abort
+  local function report(...)
+    if result then return end -- only the first report counts
+    result = pack(...)
+    task.interrupt = nil
+    if timer then timer:stop() end -- a loser's timer would keep the loop alive
+    if waiting then step(task) end
+  end
+  abort = start(report)
+  if not result then
+    task.interrupt = function(word)
+      if result then return end
+      if abort then abort() end
+      report(nil, word, word)
+    end
+    if left then
+      timer = loop.timer(left, function() if task.interrupt then task.interrupt("timeout") end end)
+    end
+    waiting = true
+    coroutine.yield()
+    assert(result, "task resumed by someone else")
+  end
+  return unpack(result, 1, result.n)
+end
+
+--- Suspend for some time. Answers true, or nil, word when interrupted.
+---@param seconds number
+---@return true?, string?, string?
+function async.sleep(seconds)
+  return async.await(function(done)
+    local timer = loop.timer(seconds, function() done(true) end)
+    return function() timer:stop() end
+  end)
+end
+
+--- Let everything else that is ready have its turn.
+function async.yield()
+  return async.sleep(0)
+end
+
+--- End a task early: its await is aborted and answers nil, "cancelled". Every later
+--- await of it answers the same, until the task ends. A shielded part is finished first.
+---@param task exhost.Task
+function async.cancel(task)
+  if task.done or task.cancelled then return end
+  task.cancelled = true
+  if task.interrupt and not task.shielded then
+    task.interrupt("cancelled")
+  end
+end
+
+--- Call fn with a deadline at most `seconds` from now; an earlier one stays. Suspends.
+---@param seconds number? nil: no new deadline
+function async.with_deadline(seconds, fn, ...)
+  if not seconds then return fn(...) end
+  local task = current()
+  local before = task.deadline
+  local own = loop.now() + seconds
+  task.deadline = before and math.min(before, own) or own
+  local result = pack(pcall(fn, ...))
+  task.deadline = before
+  if not result[1] then error(result[2], 0) end
+  return unpack(result, 2, result.n)
+end
+
+--- Call fn so that neither a cancel nor an outer deadline interrupts it, only its own:
+--- the one way to clean up. Suspends.
+---@param seconds number
+function async.shield(seconds, fn, ...)
+  local task = current()
+  local deadline, shielded = task.deadline, task.shielded
+  task.deadline, task.shielded = loop.now() + seconds, true
+  local result = pack(pcall(fn, ...))
+  task.deadline, task.shielded = deadline, shielded
+  if not result[1] then error(result[2], 0) end
+  return unpack(result, 2, result.n)
+end
+
+--- Wait for a task. Answers what its function answered, or nil, message on its error.
+--- Interrupting the waiter does not end the task. Suspends.
+---@param task exhost.Task
+function async.join(task)
+  if not task.done then
+    local _, err, code = async.await(function(done)
+      task.waiters = task.waiters or {}
+      table.insert(task.waiters, function() done(true) end)
+    end)
+    if err then return nil, err, code end
+  end
+  local result = task.result
+  if not result[1] then return nil, tostring(result[2]), "internal" end
+  return unpack(result, 2, result.n)
+end
+
+--- Run every function as a task of its own and wait for all. Suspends.
+---@param list (fun(): any)[]
+---@return table results one packed {n, ...} each
+function async.all(list)
+  local running, results = {}, {}
+  for i, fn in ipairs(list) do
+    running[i] = async.spawn(fn, { on_error = function() end })
+  end
+  for i, task in ipairs(running) do
+    results[i] = pack(async.join(task))
+  end
+  return results
+end
+
+--- Whether the running task was cancelled or is past its deadline.
+---@return string? word "cancelled" | "timeout"
+function async.interrupted()
+  local task = current()
+  if task.cancelled and not task.shielded then return "cancelled" end
+  if task.deadline and task.deadline <= loop.now() then return "timeout" end
+  return nil
+end
+
+--- Seconds until the running task's deadline, or nil when it has none.
+---@return number?
+function async.time_left()
+  local task = current()
+  return task.deadline and math.max(0, task.deadline - loop.now())
+end
+
+--- Cancel every task; for the end of a host.
+function async.cancel_all()
+  local list = {}
+  for task in pairs(alive) do list[#list + 1] = task end
+  for _, task in ipairs(list) do async.cancel(task) end
+end
+
+---@return integer count of tasks that have not ended
+function async.count()
+  local n = 0
+  for _ in pairs(alive) do n = n + 1 end
+  return n
+end
+
+return async
