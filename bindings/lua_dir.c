@@ -4,8 +4,11 @@
  * nil, "ENOENT: no such file or directory", "ENOENT". */
 #include "lua.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "file.h"
@@ -91,6 +94,14 @@ static int dir_rename(lua_State *L) {
   const char *name = luaL_checkstring(L, 2);
   int to = xh_check_dir(L, 3);
   return xh_push_result(L, xh_file_rename(from, name, to, luaL_checkstring(L, 4)));
+}
+
+/* dir:rename_new(name, to_dir, to_name): EEXIST when to_name is taken. */
+static int dir_rename_new(lua_State *L) {
+  int from = xh_check_dir(L, 1);
+  const char *name = luaL_checkstring(L, 2);
+  int to = xh_check_dir(L, 3);
+  return xh_push_result(L, xh_file_rename_new(from, name, to, luaL_checkstring(L, 4)));
 }
 
 /* dir:remove_tree(name): a folder with all that is in it. */
@@ -191,6 +202,63 @@ static int dir_link_once(lua_State *L) {
   return xh_push_result(L, xh_file_link_once(dir, name, data, len, lua_toboolean(L, 4)));
 }
 
+typedef struct sync_job {
+  uv_work_t work;
+  xh_lua *x;
+  xh_ref done;
+  int dir, result;  /* dir is our duplicate */
+  char name[64];
+  size_t len;
+  char data[];
+} sync_job;
+
+static void link_synced(uv_work_t *work) {
+  sync_job *j = work->data;
+  j->result = xh_file_link_once(j->dir, j->name, j->data, j->len, true);
+}
+
+static void linked_synced(uv_work_t *work, int status) {
+  sync_job *j = work->data;
+  xh_lua *x = j->x;
+  int err = status < 0 ? status : j->result;
+  close(j->dir);
+  if (x->L != NULL) {
+    xh_ref_push(x, &j->done);
+    xh_ref_clear(x, &j->done);
+    xh_lua_call(x, xh_push_result(x->L, err));
+  }
+  free(j);
+}
+
+/* dir:link_synced(name, data, done): as link_once with sync, off the loop, since a
+ * disk may take its time; done(true | nil, message, name). */
+static int dir_link_synced(lua_State *L) {
+  size_t len;
+  int dir = xh_check_dir(L, 1);
+  const char *name = luaL_checkstring(L, 2), *data = luaL_checklstring(L, 3, &len);
+  luaL_checktype(L, 4, LUA_TFUNCTION);
+  sync_job *j = calloc(1, sizeof *j + len);
+  if (j == NULL)
+    return xh_push_error(L, UV_ENOMEM);
+  j->work.data = j;
+  j->x = xh_lua_from(L);
+  j->dir = fcntl(dir, F_DUPFD_CLOEXEC, 3);
+  j->len = len;
+  memcpy(j->data, data, len);
+  snprintf(j->name, sizeof j->name, "%s", name);
+  int err = j->dir < 0 ? -errno
+                       : uv_queue_work(&j->x->loop->uv, &j->work, link_synced, linked_synced);
+  if (err < 0) {
+    if (j->dir >= 0)
+      close(j->dir);
+    free(j);
+    return xh_push_error(L, err);
+  }
+  xh_ref_set(j->x, L, &j->done, 4);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
 /* dir:append(name, data [, limit]) -> true, or false when the limit was reached. */
 static int dir_append(lua_State *L) {
   size_t len;
@@ -271,6 +339,7 @@ static const luaL_Reg DIR_METHODS[] = {
     {"list", dir_list},           {"stat", dir_stat},
     {"read", dir_read},           {"read_at", dir_read_at},
     {"write", dir_write},         {"link_once", dir_link_once},
+    {"link_synced", dir_link_synced}, {"rename_new", dir_rename_new},
     {"append", dir_append},       {"fifo_write", dir_fifo_write},
     {"lock", dir_lock},           {"fd", dir_fd},
     {"close", dir_close},         {"remove_tree", dir_remove_tree},

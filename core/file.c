@@ -46,6 +46,12 @@ int xh_file_rename(int from_dir, const char *from, int to_dir, const char *to) {
   return renameat(from_dir, from, to_dir, to) == 0 ? 0 : last_error();
 }
 
+int xh_file_rename_new(int from_dir, const char *from, int to_dir, const char *to) {
+  if (!is_component(from) || !is_component(to))
+    return UV_EINVAL;
+  return renameat2(from_dir, from, to_dir, to, RENAME_NOREPLACE) == 0 ? 0 : last_error();
+}
+
 int xh_file_stat(int dir, const char *name, struct stat *out) {
   if (!is_component(name))
     return UV_EINVAL;

@@ -39,6 +39,8 @@ int xh_file_mkdir(int dir, const char *name);
 int xh_file_mkfifo(int dir, const char *name);
 int xh_file_unlink(int dir, const char *name);
 int xh_file_rename(int from_dir, const char *from, int to_dir, const char *to);
+/* The same, but UV_EEXIST when `to` is taken: of several callers one wins. */
+int xh_file_rename_new(int from_dir, const char *from, int to_dir, const char *to);
 int xh_file_stat(int dir, const char *name, struct stat *out);
 
 /* Append the whole file to out; a file above max bytes is UV_EFBIG. Only regular

@@ -1,0 +1,286 @@
+--- The state on disk: one folder an executor, one folder an execution (design.md section 4).
+--
+-- Nothing here decides what may happen to an execution; that is execution.lua. This file
+-- knows names, locks and what is written where. An execution's folder is made under a
+-- temporary name, with its lock held and its first files in it, and then renamed to its
+-- id, which fails if the id is taken: so no other host ever sees one half made.
+
+local async = require "exhost.async"
+local dirs = require "exhost.dir"
+local json = require "exhost.json"
+local loop = require "exhost.loop"
+local system = require "exhost.system"
+
+local state = {}
+
+state.FORMAT = 1 -- of state.json; this version is written, it and the one before are read
+local FAILED_KEEP, FAILED_AGE = 100, 24 * 3600
+local LOCK_RETRY_FIRST, LOCK_RETRY_MOST = 0.001, 0.05
+local MAX_RECORD = 16 * 1024 * 1024
+
+---@class exhost.State
+local State = {}
+State.__index = State
+
+local function refused(path, err, code)
+  return nil, string.format("open state folder %s: %s", path, err), code or "io"
+end
+
+--- The folder for state when none is named.
+---@return string
+function state.default_path()
+  local named = os.getenv("EXHOST_STATE_DIR")
+  if named and named ~= "" then return named end
+  if system.ids() == 0 then return "/var/lib/exhost" end
+  local base = os.getenv("XDG_STATE_HOME")
+  if not base or base:sub(1, 1) ~= "/" then
+    base = (os.getenv("HOME") or "/") .. "/.local/state"
+  end
+  return base .. "/exhost"
+end
+
+local function open_private(parent, name)
+  local dir, err = parent:open(name, true)
+  if not dir then return nil, err end
+  local ok, why = dir:is_private()
+  if not ok then return nil, why end
+  return dir
+end
+
+--- Open (make) the state of one executor. The folders must be ours and closed to others.
+---@param path string absolute
+---@param executor string id
+---@return exhost.State? state, string? err, string? code
+function state.open(path, executor)
+  local root, err = dirs.open(path, { create = true, mode = 448 })
+  if not root then return refused(path, err) end
+  if not root:is_private() then
+    root:close()
+    return refused(path, "it must be owned by you and closed to others (chmod 700 " .. path .. ")",
+      "denied")
+  end
+  local self = setmetatable({ path = path, executor = executor }, State)
+  self.root = root
+  self.dir, err = open_private(root, executor)
+  if not self.dir then return refused(path .. "/" .. executor, err) end
+  for _, name in ipairs { "executions", "jobs", "aliases", "failed", "trash" } do
+    self[name], err = open_private(self.dir, name)
+    if not self[name] then return refused(path .. "/" .. executor .. "/" .. name, err) end
+  end
+  return self
+end
+
+function State:close()
+  for _, name in ipairs { "executions", "jobs", "aliases", "failed", "trash", "dir", "root" } do
+    if self[name] then self[name]:close() end
+    self[name] = nil
+  end
+end
+
+--- Take a lock file, waiting within the task's deadline. Suspends.
+---@return any? lock release it with :close()
+function state.lock(dir, name, seconds)
+  local wait, ends = LOCK_RETRY_FIRST, seconds and loop.now() + seconds
+  while true do
+    local lock, err, code = dir:lock(name)
+    if lock then return lock end
+    if code ~= "EAGAIN" then return nil, err, code == "ENOENT" and "not_found" or "io" end
+    if ends and loop.now() >= ends then return nil, "locked by another host", "timeout" end
+    local ok, word = async.sleep(wait)
+    if not ok then return nil, word, word end
+    wait = math.min(wait * 2, LOCK_RETRY_MOST)
+  end
+end
+
+--- Make the folder of a new execution, locked, in phase `creating`.
+---@param id string
+---@param files table<string, string> written into it
+---@return table? dir, any lock_or_err, string? code "already_started" when the id is taken
+function State:create(id, files)
+  local name = ".new-" .. system.random_hex(8)
+  local ok, err = self.executions:mkdir(name)
+  if not ok then return nil, err, "io" end
+  local dir, lock
+  dir, err = self.executions:open(name)
+  if dir then lock, err = dir:lock("lock") end
+  local code = "io"
+  if lock then
+    ok = true
+    for file, content in pairs(files) do
+      if ok then ok, err = dir:write(file, content) end
+    end
+    if ok then ok, err = dir:mkfifo("control") end
+    if ok then
+      ok, err, code = self.executions:rename_new(name, self.executions, id)
+      code = code == "EEXIST" and "already_started" or "io"
+    end
+    if ok then return dir, lock end
+    lock:close()
+  end
+  if dir then dir:close() end
+  self.executions:remove_tree(name)
+  return nil, err, code
+end
+
+--- Open an execution's folder by its id or by one that was adopted under it.
+---@return table? dir, string id or message, string? code
+function State:open_execution(id)
+  if type(id) ~= "string" or not id:find("^[A-Za-z0-9][A-Za-z0-9_.-]*$") or #id > 128 then
+    return nil, string.format("execution (%s) not found", tostring(id)), "not_found"
+  end
+  local dir, err, code = self.executions:open(id)
+  if dir then return dir, id end
+  if code == "ENOENT" then
+    local target = self.aliases:read(id, 256)
+    if target then
+      dir = self.executions:open(target)
+      if dir then return dir, target end
+    end
+    return nil, string.format("execution (%s) not found", id), "not_found"
+  end
+  return nil, string.format("open execution %s: %s", id, err), "io"
+end
+
+--- Ids of all executions on disk.
+---@return string[]
+function State:ids()
+  local kept = {}
+  for _, name in ipairs(self.executions:list() or {}) do
+    if name:sub(1, 1) ~= "." then kept[#kept + 1] = name end
+  end
+  table.sort(kept)
+  return kept
+end
+
+--- Read state.json. Nil for one that is missing, torn or of another format.
+---@return table? record, string? why
+function state.read(dir)
+  local text, err, code = dir:read("state.json", MAX_RECORD)
+  if not text then return nil, err, code end
+  local record = json.decode(text)
+  if type(record) ~= "table" or type(record.phase) ~= "string" then
+    return nil, "state.json does not parse"
+  end
+  if record.format ~= state.FORMAT then
+    return nil, string.format("state.json has format %s, this exhost reads %d: use the newer one",
+      tostring(record.format), state.FORMAT), "newer"
+  end
+  return record
+end
+
+--- Replace state.json.
+function state.write(dir, record, sync)
+  record.format = state.FORMAT
+  local text, err = json.encode(record)
+  if not text then return nil, err, "internal" end
+  local ok, why = dir:write("state.json", text, sync)
+  if not ok then return nil, "write state.json: " .. why, "io" end
+  return true
+end
+
+--- Read a JSON file of an execution; nil when it is missing or torn.
+function state.read_json(dir, name)
+  local text = dir:read(name, MAX_RECORD)
+  local value = text and json.decode(text)
+  return type(value) == "table" and value or nil
+end
+
+--- Run fn while nobody else changes jobs/. Suspends.
+function State:with_jobs(fn)
+  local lock, err, code = state.lock(self.dir, "jobs.lock", 10)
+  if not lock then return nil, "lock jobs: " .. err, code end
+  local a, b, c = fn()
+  lock:close()
+  return a, b, c
+end
+
+--- Which execution holds a job: nil when none, or when it is gone.
+---@return string? execution
+function State:job_holder(job)
+  local id = self.jobs:read(job, 256)
+  if id and self.executions:stat(id) then return id end
+  return nil
+end
+
+--- Take the job for an execution. Suspends.
+---@return boolean? taken, string? holder or message, string? code
+function State:claim_job(job, id)
+  return self:with_jobs(function()
+    local holder = self:job_holder(job)
+    if holder and holder ~= id then return false, holder end
+    local ok, err = self.jobs:write(job, id)
+    if not ok then return nil, "write jobs/" .. job .. ": " .. err, "io" end
+    return true
+  end)
+end
+
+--- Free the job if this execution holds it. Suspends.
+function State:release_job(job, id)
+  return self:with_jobs(function()
+    if self.jobs:read(job, 256) == id then self.jobs:unlink(job) end
+    return true
+  end)
+end
+
+--- Let a second id stand for an execution (a DMS that restarted).
+function State:add_alias(alias, id)
+  local ok, err, code = self.aliases:link_once(alias, id)
+  if ok or code == "EEXIST" then return true end
+  return nil, "write alias: " .. err, "io"
+end
+
+--- Move an execution's folder out of sight, then delete it. The rename is what removes
+--- it; a crash in the middle leaves only something for the next sweep.
+function State:discard(id)
+  local name = id .. "." .. system.random_hex(6)
+  local ok, err, code = self.executions:rename(id, self.trash, name)
+  if not ok then return code == "ENOENT" or nil, err, "io" end
+  self.trash:remove_tree(name)
+  return true
+end
+
+--- Keep the events of a start that failed, for `why`; bounded in number and age.
+function State:keep_failed(id, events)
+  if self.failed:write(id, events) then
+    local names = self.failed:list() or {}
+    if #names > FAILED_KEEP then self:prune_failed(names) end
+  end
+end
+
+function State:prune_failed(names)
+  local list = {}
+  for _, name in ipairs(names or self.failed:list() or {}) do
+    local st = self.failed:stat(name)
+    if st then list[#list + 1] = { name = name, mtime = st.mtime } end
+  end
+  table.sort(list, function(a, b) return a.mtime > b.mtime end)
+  local oldest = loop.time() - FAILED_AGE
+  for i, entry in ipairs(list) do
+    if i > FAILED_KEEP or entry.mtime < oldest then self.failed:unlink(entry.name) end
+  end
+end
+
+--- Delete what crashes and removals left: trash, folders never renamed, dead aliases.
+function State:sweep()
+  for _, name in ipairs(self.trash:list() or {}) do
+    self.trash:remove_tree(name)
+  end
+  for _, name in ipairs(self.executions:list() or {}) do
+    if name:sub(1, 5) == ".new-" then
+      local dir = self.executions:open(name)
+      local lock = dir and dir:lock("lock") -- a start in progress holds it
+      if lock then
+        self.executions:remove_tree(name)
+        lock:close()
+      end
+      if dir then dir:close() end
+    end
+  end
+  for _, name in ipairs(self.aliases:list() or {}) do
+    local target = self.aliases:read(name, 256)
+    if not target or not self.executions:stat(target) then self.aliases:unlink(name) end
+  end
+  self:prune_failed()
+end
+
+return state
