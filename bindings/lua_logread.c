@@ -78,6 +78,8 @@ static int reader_open(lua_State *L) {
   o.follow = xh_opt_boolean(L, 3, "follow");
   o.no_history = xh_opt_boolean(L, 3, "tail");
   o.lines = (int64_t)xh_opt_number(L, 3, "lines", -1);
+  o.from[0] = (int64_t)xh_opt_number(L, 3, "from_stdout", 0);
+  o.from[1] = (int64_t)xh_opt_number(L, 3, "from_stderr", 0);
   o.since_ns = (int64_t)(xh_opt_number(L, 3, "since", 0) * 1e9);
   o.until_ns = (int64_t)(xh_opt_number(L, 3, "until", 0) * 1e9);
   lua_getfield(L, 3, "on_end");

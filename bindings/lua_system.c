@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "error.h"
 #include "sweep.h"
 #include "user.h"
 
@@ -102,6 +103,14 @@ static int system_terminal(lua_State *L) {
     size = (struct winsize){.ws_col = 80, .ws_row = 24};
   lua_pushinteger(L, size.ws_col);
   lua_pushinteger(L, size.ws_row);
+  return 2;
+}
+
+/* error_text(errno) -> "no such file or directory", "ENOENT" */
+static int system_error_text(lua_State *L) {
+  int err = -(int)luaL_checkinteger(L, 1);
+  lua_pushstring(L, xh_error_text(err));
+  lua_pushstring(L, xh_error_name(err));
   return 2;
 }
 
@@ -263,6 +272,7 @@ static const luaL_Reg FUNCTIONS[] = {
     {"random_hex", system_random_hex},
     {"soft_files", system_soft_files},
     {"terminal", system_terminal},
+    {"error_text", system_error_text},
     {"write", system_write},
     {"read_all", system_read_all},
     {"close", system_close},

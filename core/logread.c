@@ -480,7 +480,9 @@ int xh_logread_open(xh_logread **out, xh_loop *loop, const xh_logread_options *o
   r->loop = loop;
   r->o = *o;
   r->o.target = -1;  /* the caller's until we succeed */
-  r->source[0].fd = r->source[1].fd = r->index.fd = -1;
+  r->source[0] = (source){.fd = -1, .pos = o->from[0]};
+  r->source[1] = (source){.fd = -1, .pos = o->from[1]};
+  r->index.fd = -1;
   r->log_dir = fcntl(o->log_dir, F_DUPFD_CLOEXEC, 3);
   int err = r->log_dir < 0 ? -errno : 0;
   if (err == 0 && o->follow)

@@ -36,6 +36,7 @@ typedef struct xh_logread_options {
   bool follow;      /* go on until xh_logread_finish() */
   bool no_history;  /* only what is written from now on */
   int64_t lines;    /* the last so many lines; negative: all */
+  int64_t from[2];  /* what each file held before this execution: not its output */
   int64_t since_ns, until_ns;  /* realtime; 0: no bound */
   xh_logread_fn on_end;
   void *user;

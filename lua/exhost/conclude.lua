@@ -1,0 +1,151 @@
+--- From an ended workload to its one result: by any host, and the first one wins.
+
+local async = require "exhost.async"
+local dirs = require "exhost.dir"
+local events = require "exhost.events"
+local json = require "exhost.json"
+local loop = require "exhost.loop"
+local result = require "exhost.result"
+local state = require "exhost.state"
+local text = require "exhost.text"
+local base64 = require "exhost.base64"
+
+local conclude = {}
+
+local LOCK_SECONDS = 60
+
+--- The folder of the logs: ResultsDir where given, else the execution's own.
+---@return any? dir close it unless it is view.dir
+function conclude.log_dir(view)
+  local path = view.record and view.record.log_dir
+  if not path then return view.dir end
+  return dirs.open(path)
+end
+
+local function read_exit(dir)
+  local content = dir:read("exit", 65536)
+  return content and result.parse_exit(content) or nil
+end
+
+--- Whether the shim says that nothing of the workload ran.
+function conclude.never_ran(view)
+  local exit = read_exit(view.dir)
+  return exit ~= nil and exit.never_ran == "1"
+end
+
+local function describe(r)
+  return { reason = r.reason, exit_code = r.exit_code, signal = r.signal,
+    message = r.error_msg, evidence = r.evidence }
+end
+
+local function store_result(executor, view, r)
+  local content, err = json.encode(r)
+  if not content then return nil, "encode result: " .. err, "internal" end
+  local ok, why, code = async.await(function(done)
+    local queued, problem, name = view.dir:link_synced("result.json", content, done)
+    if not queued then done(nil, problem, name) end
+  end)
+  if ok then
+    executor:event(view, "concluded", describe(r))
+  elseif code ~= "EEXIST" then
+    return nil, "write result.json: " .. tostring(why), code == "timeout" and code or "io"
+  end
+  return true
+end
+
+--- Write result.json unless somebody did. The execution has ended (exited or lost).
+--- Suspends. With `locked` the caller holds the execution's lock.
+---@return true? ok, string? err, string? code
+function conclude.run(executor, view, locked)
+  local lock, err, code
+  if not locked then
+    lock, err, code = state.lock(view.dir, "lock", LOCK_SECONDS)
+    if not lock then
+      if code == "not_found" then return true end -- removed meanwhile
+      return nil, "conclude " .. view.id .. ": " .. err, code
+    end
+  end
+  local ok, why, kind = true, nil, nil
+  if not view.dir:stat("result.json") then
+    local exit = read_exit(view.dir)
+    local backend, evidence
+    backend, why, kind = executor:backend(view.record and view.record.backend)
+    if backend then
+      evidence, why, kind = backend:conclude(executor:execution(view), exit)
+    end
+    if evidence then
+      local r = result.from(exit, evidence, {})
+      r.expires_at = loop.time() + executor.settings.retention
+      r.execution_id, r.job_id = view.id, view.record and view.record.job_id
+      ok, why, kind = store_result(executor, view, r)
+    else
+      ok = nil
+    end
+  end
+  if lock then lock:close() end
+  if not ok then return nil, "conclude " .. view.id .. ": " .. tostring(why), kind or "internal" end
+  return true
+end
+
+--- The last `limit` bytes that the workload wrote to a stream. Older content of the file
+--- (a ResultsDir that is used again) is not its output.
+local function output(dir, file, r, stream, limit)
+  local evidence = r.evidence or {}
+  local written = tonumber(evidence[stream .. "_bytes"])
+  local dropped = tonumber(evidence[stream .. "_dropped"]) or 0
+  local wanted = written and math.min(limit, written - dropped) or limit
+  local bytes = wanted > 0 and dir:read_at(file, -wanted, wanted) or ""
+  local cut = written ~= nil and written - dropped > limit
+  if cut then bytes = text.cut_tail(bytes, limit) end
+  return bytes, cut
+end
+
+--- The stored result with the output. A torn result.json reads as lost.
+---@return table? result, string? err, string? code
+function conclude.give(executor, view)
+  local r = state.read_json(view.dir, "result.json")
+  if not r or not r.reason then
+    r = result.from(nil, { result = "result.json does not parse" }, {})
+  end
+  local dir = conclude.log_dir(view)
+  local limit = executor.settings.output_limit
+  r.truncated = r.truncated or {}
+  for _, stream in ipairs { "stdout", "stderr" } do
+    local bytes, cut = "", false
+    if dir then bytes, cut = output(dir, stream .. ".log", r, stream, limit) end
+    r[stream] = bytes
+    r.truncated[stream] = r.truncated[stream] or cut
+  end
+  if dir and dir ~= view.dir then dir:close() end
+  return r
+end
+
+--- A result as it travels in JSON: output that is not text also exact, in base64.
+function conclude.to_json(r)
+  local copy = {}
+  for key, value in pairs(r) do copy[key] = value end
+  for _, stream in ipairs { "stdout", "stderr" } do
+    local bytes = copy[stream] or ""
+    if not text.valid(bytes) then
+      copy[stream] = text.clean(bytes)
+      copy[stream .. "_base64"] = base64.encode(bytes)
+    end
+  end
+  return copy
+end
+
+--- Undo a start that never let the workload run: nothing stays but its events. The
+--- caller holds the lock. Suspends.
+function conclude.roll_back(executor, view, why)
+  executor:event(view, "rolled_back", { why = why })
+  local record = view.record
+  local backend = executor:backend(record and record.backend)
+  if backend and record and record.handle then
+    backend:remove(record.handle, executor:execution(view))
+  end
+  executor.state:keep_failed(view.id, view.dir:read(events.FILE) or "")
+  if record and record.job_id then executor.state:release_job(record.job_id, view.id) end
+  return executor.state:discard(view.id)
+end
+
+return conclude

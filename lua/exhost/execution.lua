@@ -1,0 +1,368 @@
+--- What may happen to an execution, once: ACTIONS[state][event].
+--
+-- A state is what observe.lua reads from the folder. An action answers the event's value,
+-- or AGAIN when it moved the execution on and the event is to be looked at anew. A field
+-- that is missing in a row is an event that the state has no business with: an error in
+-- this file, found by its spec.
+
+local conclude = require "exhost.conclude"
+local events = require "exhost.events"
+local loop = require "exhost.loop"
+local observe = require "exhost.observe"
+local shim = require "exhost.shim"
+local start = require "exhost.start"
+local state = require "exhost.state"
+local json = require "exhost.json"
+
+local execution = {}
+
+local AGAIN = {}
+local LOCK_SECONDS = 30
+
+local function not_found(_, view)
+  return nil, string.format("execution (%s) not found", view.id), "not_found"
+end
+
+local function cancel_not_found(_, view)
+  return nil, string.format("failed to cancel execution (%s). execution not found", view.id),
+    "not_found"
+end
+
+local function already_started()
+  return nil, "execution is already started", "already_started"
+end
+
+local function already_completed()
+  return nil, "execution is already completed", "already_completed"
+end
+
+local function too_new(_, view)
+  return nil, string.format("execution %s: %s", view.id, view.why), "unsupported"
+end
+
+local function nothing()
+  return true
+end
+
+--- Roll back what a dead host left; the id is free again.
+local function undo(executor, view)
+  local lock, err, code = state.lock(view.dir, "lock", LOCK_SECONDS)
+  if not lock then
+    if code == "not_found" then return AGAIN end
+    return nil, "roll back " .. view.id .. ": " .. err, code
+  end
+  local record = state.read(view.dir)
+  if record and record.phase ~= "creating" and not conclude.never_ran(view) then
+    lock:close() -- somebody went on meanwhile
+    return AGAIN
+  end
+  view.record = record or view.record
+  local ok, why, kind = conclude.roll_back(executor, view, "its host died before the workload ran")
+  lock:close()
+  if not ok then return nil, "roll back " .. view.id .. ": " .. tostring(why), kind end
+  return AGAIN
+end
+
+--- The workload has ended (or its shim has): make the result, or undo if nothing ran.
+local function finish(executor, view)
+  if view.record and view.record.phase == "starting" and conclude.never_ran(view) then
+    return undo(executor, view)
+  end
+  local ok, err, code = conclude.run(executor, view)
+  if not ok then return nil, err, code end
+  return AGAIN
+end
+
+--- Wait until the execution is in another state than the ones that can only be watched.
+local function await_change(executor, view)
+  local signal, err, code = observe.listen(view)
+  if not signal then return nil, err, code end
+  local value
+  repeat
+    local now, why, kind = observe.look(executor.state, view.id)
+    if not now then
+      value, err, code = nil, why, kind
+      break
+    end
+    local same = now.state == view.state
+    now:close()
+    if not same then
+      value = AGAIN
+      break
+    end
+    local ok, word = signal:wait()
+    if not ok then value, err, code = nil, word, word end
+  until not ok
+  signal:close()
+  return value, err, code
+end
+
+--- Record who wants it stopped. The first one is kept; repeating is harmless.
+local function record_cancel(executor, view, options, by)
+  local intent = events.actor()
+  intent.at, intent.by = loop.timestamp(), by
+  intent.signal, intent.grace = options.signal, options.grace
+  local ok, err, code = view.dir:link_once("cancel", json.encode(intent))
+  if not ok and code ~= "EEXIST" then
+    return nil, string.format("cancel %s: %s", view.id, err), "io"
+  end
+  if ok then executor:event(view, by, intent) end
+  return true
+end
+
+--- Signal, grace, KILL: by the shim, or by the backend where stopping is its business.
+local function stop(executor, view, options, by)
+  by = by or "cancel"
+  local ok, err, code = record_cancel(executor, view, options, by)
+  if not ok then return nil, err, code end
+  if view.state == "creating" then return AGAIN end -- the starter looks at `cancel`
+  local backend
+  backend, err, code = executor:backend(view.record and view.record.backend)
+  if not backend then return nil, err, code end
+  local record = view.record or {}
+  local signal = options.signal or record.stop_signal
+  local grace = options.grace or record.stop_grace or executor.settings.stop_grace
+  if backend.stop then
+    ok, err, code = backend:stop(executor:execution(view), signal, grace)
+  else
+    ok, err, code = shim.control(view.dir,
+      string.format("stop %d %.0f %s", signal or 15, grace * 1000, by))
+  end
+  if ok or code == "not_found" then return AGAIN end -- gone already: it has ended
+  return nil, string.format("cancel %s: %s", view.id, err), code
+end
+
+local function stop_and_wait(executor, view, options)
+  local value, err, code = stop(executor, view, options)
+  if value ~= AGAIN then return value, err, code end
+  if options.wait == false then return true end
+  options.stopped = true
+  return await_change(executor, view)
+end
+
+--- In state `stopping`: the first time through pass the wish on (it may be KILL, or a
+--- shorter grace), from then on only wait.
+local function stop_again(executor, view, options)
+  if options.stopped then
+    if options.wait == false then return true end
+    return await_change(executor, view)
+  end
+  return stop_and_wait(executor, view, options)
+end
+
+--- A cancel that was asked for is done when there is a result; one that came too late is
+--- an error.
+local function cancelled_or_late(_, _, options)
+  if options.stopped then return true end
+  return already_completed()
+end
+
+local function cancel_absent(executor, view, options)
+  if options.stopped then return true end -- it was rolled back
+  return cancel_not_found(executor, view)
+end
+
+local function conclude_then_cancel(executor, view, options)
+  if view.dir:stat("cancel") then options.stopped = true end
+  return finish(executor, view)
+end
+
+local function give(executor, view)
+  return conclude.give(executor, view)
+end
+
+local function is_expired(executor, view)
+  local at = view.record and view.record.expires_at
+  if not at then
+    local r = state.read_json(view.dir, "result.json")
+    at = r and r.expires_at
+  end
+  return at ~= nil and at <= loop.time(), executor
+end
+
+--- Delete what exhost wrote: the execution's folder, and its logs in a ResultsDir.
+local function purge(executor, view)
+  local record = view.record
+  if record and record.handle then
+    local backend = executor:backend(record.backend)
+    if backend then backend:remove(record.handle, executor:execution(view)) end
+  end
+  if record and record.job_id then executor.state:release_job(record.job_id, view.id) end
+  if record and record.log_dir then
+    local dir = conclude.log_dir(view)
+    if dir then
+      dir:unlink("stdout.log")
+      dir:unlink("stderr.log")
+      dir:close()
+    end
+  end
+  local ok, err, code = executor.state:discard(view.id)
+  if not ok then return nil, string.format("remove %s: %s", view.id, err), code end
+  return true
+end
+
+--- Free the job and the engine's objects; result and logs stay until they expire.
+local function remove(executor, view, options)
+  if options.purge then return purge(executor, view) end
+  local record = view.record or { phase = "running", backend = executor.default_backend }
+  view.record = record
+  if record.handle then
+    local backend, err, code = executor:backend(record.backend)
+    if not backend then return nil, err, code end
+    local ok
+    ok, err, code = backend:remove(record.handle, executor:execution(view))
+    if not ok then return nil, string.format("remove %s: %s", view.id, err), code end
+  end
+  if record.job_id then executor.state:release_job(record.job_id, view.id) end
+  record.phase = "removed"
+  record.expires_at = loop.time() + (record.persist_logs_duration or executor.settings.retention)
+  local ok, err, code = state.write(view.dir, record)
+  if not ok then return nil, string.format("remove %s: %s", view.id, err), code end
+  executor:event(view, "removed", events.actor())
+  return true
+end
+
+local function remove_removed(executor, view, options)
+  return options.purge and purge(executor, view) or true
+end
+
+local function stop_then_remove(executor, view, options)
+  if not options.stopped then
+    options.stopped = true
+    local value, err, code = stop(executor, view, { grace = options.grace }, "remove")
+    if value ~= AGAIN then return value, err, code end
+  end
+  return await_change(executor, view)
+end
+
+local function purge_if_expired(executor, view)
+  if is_expired(executor, view) then return purge(executor, view) end
+  return true
+end
+
+local function start_again(executor, view)
+  if is_expired(executor, view) then
+    local ok, err, code = purge(executor, view)
+    if not ok then return nil, err, code end
+    return AGAIN
+  end
+  return already_completed()
+end
+
+local function create(executor, view, plan)
+  local job = plan.request.job_id
+  local holder = executor.state:job_holder(job)
+  if holder and holder ~= view.id then return execution.adopt(executor, view.id, job, holder) end
+  return start.run(executor, plan)
+end
+
+--- A new execution id for a job that another one holds: a DMS that restarted. What runs
+--- or has ended under the job answers to the new id as well; it never runs twice.
+function execution.adopt(executor, id, job, holder)
+  local ok, err, code = execution.dispatch(executor, holder, "recover")
+  if not ok and code ~= "not_found" then return nil, err, code end
+  if executor.state:job_holder(job) ~= holder then return AGAIN end
+  ok, err, code = executor.state:add_alias(id, holder)
+  if not ok then return nil, err, code end
+  local view = observe.look(executor.state, holder)
+  if view and view.dir then
+    executor:event(view, "adopted", { as = id })
+    view:close()
+  end
+  return id
+end
+
+local function status(name)
+  return function() return name end
+end
+
+local function result_status(_, view)
+  local r = state.read_json(view.dir, "result.json")
+  return require("exhost.result").status(r or { reason = "lost" })
+end
+
+local function forward(verb)
+  return function(executor, view, ...)
+    return executor:optional(verb, view, ...)
+  end
+end
+
+local function not_running(_, view)
+  return nil, string.format("execution (%s) is not running", view.id), "already_completed"
+end
+
+local function not_running_yet(_, view)
+  return nil, string.format("execution (%s) is not running yet", view.id), "invalid"
+end
+
+local function live(row)
+  row.start, row.wait, row.recover = already_started, await_change, nothing
+  row.cancel, row.remove = row.cancel or stop_and_wait, stop_then_remove
+  for _, verb in ipairs { "pause", "resume", "signal", "exec", "stats" } do
+    row[verb] = row[verb] or forward(verb)
+  end
+  return row
+end
+
+local function early(name)
+  local row = live { status = status(name) }
+  for _, verb in ipairs { "pause", "resume", "signal", "exec", "stats" } do
+    row[verb] = not_running_yet
+  end
+  return row
+end
+
+local function ended(row)
+  for _, verb in ipairs { "pause", "resume", "signal", "exec", "stats" } do
+    row[verb] = row[verb] or not_running
+  end
+  return row
+end
+
+local function all(fn, row)
+  row = row or {}
+  for _, event in ipairs(execution.EVENTS) do row[event] = row[event] or fn end
+  return row
+end
+
+execution.EVENTS = { "start", "wait", "cancel", "remove", "recover", "status", "pause", "resume",
+  "signal", "exec", "stats" }
+
+local unfinished = { start = finish, wait = finish, cancel = conclude_then_cancel, remove = finish,
+  recover = finish, status = finish }
+
+execution.ACTIONS = {
+  absent = all(not_found, { start = create, cancel = cancel_absent }),
+  creating = early("pending"),
+  abandoned = all(undo),
+  starting = early("pending"),
+  running = live { status = status("running") },
+  stopping = live { status = status("running"), cancel = stop_again },
+  paused = live { status = status("paused") },
+  exited = ended(setmetatable({}, { __index = unfinished })),
+  lost = ended(setmetatable({}, { __index = unfinished })),
+  concluded = ended { start = start_again, wait = give, cancel = cancelled_or_late,
+    remove = remove, recover = purge_if_expired, status = result_status },
+  removed = ended { start = start_again, wait = give, cancel = cancelled_or_late,
+    remove = remove_removed, recover = purge_if_expired, status = result_status },
+  newer = all(too_new),
+}
+
+--- Let an event happen to an execution. Suspends.
+---@param executor exhost.Executor
+---@param id string
+---@param event string one of EVENTS
+---@param ... any the event's own arguments
+---@return any value, string? err, string? code, table? data
+function execution.dispatch(executor, id, event, ...)
+  while true do
+    local view, err, code = observe.look(executor.state, id)
+    if not view then return nil, err, code end
+    local action = execution.ACTIONS[view.state][event]
+    local value, why, kind, data = action(executor, view, ...)
+    view:close()
+    if value ~= AGAIN then return value, why, kind, data end
+  end
+end
+
+return execution

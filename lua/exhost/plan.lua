@@ -1,0 +1,104 @@
+--- From a request to what will be done: pure but for facts, and touches nothing.
+
+local json = require "exhost.json"
+local request = require "exhost.request"
+local state = require "exhost.state"
+local system = require "exhost.system"
+
+local plan = {}
+
+--- Which backend a request is for, so that its part of the schema can be loaded.
+local function engine_of(raw, default)
+  local spec = type(raw) == "table" and (raw.engine_spec or raw.EngineSpec)
+  local kind = type(spec) == "table" and (spec.type or spec.Type)
+  if type(kind) ~= "string" or kind:match("^%s*$") then return default end
+  return kind:lower():match("^%s*(.-)%s*$")
+end
+
+local function with_ids(raw)
+  if type(raw) ~= "table" or raw.JobID or raw.ExecutionID or raw.job_id or raw.execution_id then
+    return raw
+  end
+  local copy = {}
+  for key, value in pairs(raw) do copy[key] = value end
+  copy.job_id = "x" .. system.random_hex(6)
+  copy.execution_id = copy.job_id
+  return copy
+end
+
+--- Make the plan that `start` executes.
+---@return table? plan {name, backend, request, body, warnings}, string? err, string? code
+function plan.make(executor, raw)
+  if type(raw) ~= "table" then
+    return nil, "request: expected an object, got " .. type(raw), "invalid"
+  end
+  local name = engine_of(raw, executor.default_backend)
+  local backend, err, code = executor:backend(name)
+  if not backend then
+    if code == "not_found" or code == "invalid" then
+      return nil, "engine_spec.type: " .. err, "invalid"
+    end
+    return nil, err, code
+  end
+  local asked, warnings = request.normalise(with_ids(raw), {
+    params = { [name] = backend.params }, default_type = name, lenient = executor.lenient })
+  if not asked then return nil, warnings, "invalid" end
+  local made = { name = name, backend = backend, request = asked, warnings = warnings or {} }
+  local facts = {}
+  if backend.facts then
+    facts, err, code = backend:facts(asked)
+    if not facts then return nil, err, code end
+  end
+  made.body, err, code = backend:plan(asked, facts)
+  if not made.body then return nil, err, code end
+  for _, warning in ipairs(made.body.warnings or {}) do
+    made.warnings[#made.warnings + 1] = warning
+  end
+  local strict = (asked.enforce or executor.settings.enforce) == "strict"
+  if strict and #(made.body.unenforced or {}) > 0 then
+    return nil, "limits cannot be enforced here (enforce is strict): "
+      .. table.concat(made.body.unenforced, "; "), "unsupported"
+  end
+  for _, limit in ipairs(made.body.unenforced or {}) do
+    made.warnings[#made.warnings + 1] = "not enforced: " .. limit
+  end
+  local ok
+  ok, err, code = backend:check(made.body, executor.settings.ceiling or {})
+  if not ok then return nil, err, code end
+  return made
+end
+
+local function masked(environment)
+  local list = {}
+  for i, entry in ipairs(environment) do list[i] = entry:match("^([^=]*)=") .. "=***" end
+  return json.array(list)
+end
+
+--- A body as people may see it: values of variables are masked.
+function plan.display(body)
+  local copy = {}
+  for key, value in pairs(body) do copy[key] = value end
+  if copy.environment then copy.environment = masked(copy.environment) end
+  return copy
+end
+
+--- What `exhost plan` shows.
+function plan.describe(made)
+  return {
+    backend = made.name, execution_id = made.request.execution_id, job_id = made.request.job_id,
+    body = plan.display(made.body), warnings = json.array(made.warnings),
+    request = request.for_display(made.request),
+  }
+end
+
+function plan.stored_request(dir)
+  local stored = state.read_json(dir, "request.json")
+  return stored and request.for_display(stored)
+end
+
+function plan.stored_plan(dir)
+  local stored = state.read_json(dir, "plan.json")
+  return stored and plan.display(stored)
+end
+
+return plan

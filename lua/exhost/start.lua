@@ -1,0 +1,174 @@
+--- Starting: plan in hand, from an id that is free to a workload that runs.
+--
+-- Up to *go* every failure, cancel and deadline rolls back to nothing. After it the
+-- answer is only listened to: the workload may run, so the execution stays.
+
+local async = require "exhost.async"
+local conclude = require "exhost.conclude"
+local dirs = require "exhost.dir"
+local json = require "exhost.json"
+local loop = require "exhost.loop"
+local request = require "exhost.request"
+local shim = require "exhost.shim"
+local state = require "exhost.state"
+local system = require "exhost.system"
+
+local start = {}
+
+local CLEANUP_SECONDS, GO_SECONDS = 30, 30
+
+local function phase(view, name)
+  view.record.phase = name
+  return state.write(view.dir, view.record)
+end
+
+--- Open the folder of the logs and remember where this execution's part begins.
+local function open_logs(view, results_dir)
+  if not results_dir then return view.dir end
+  local dir, err = dirs.open(results_dir, { create = true, mode = 448 })
+  if not dir then return nil, "open results_dir " .. results_dir .. ": " .. err, "io" end
+  view.record.log_dir = results_dir
+  view.record.log_from = {}
+  for _, stream in ipairs { "stdout", "stderr" } do
+    local st = dir:stat(stream .. ".log")
+    if st and st.kind ~= "file" then
+      dir:close()
+      return nil, string.format("open %s/%s.log: it is a %s, not a file: remove it",
+        results_dir, stream, st.kind), "io"
+    end
+    view.record.log_from[stream] = st and st.size or 0
+  end
+  return dir
+end
+
+local function interrupted(view)
+  local word = async.interrupted()
+  if not word and view.dir:stat("cancel") then word = "cancelled" end
+  if word then return nil, word, word end
+  return true
+end
+
+--- Everything before *go*. Answers the shim, ready.
+local function prepare(executor, view, plan)
+  local backend = plan.backend
+  local execution = executor:execution(view, plan)
+  local handle, err, code, data = backend:create(execution)
+  if not handle then return nil, err, code, data end
+  view.record.handle, execution.handle = handle, handle
+  local logs
+  logs, err, code = open_logs(view, plan.request.results_dir)
+  if not logs then return nil, err, code end
+  local ok
+  ok, err, code = phase(view, "creating")
+  local spec, ready
+  if ok then spec, err, code, data = backend:source(execution) end
+  if spec then
+    ready, err, code, data = shim.start(view.dir, logs, shim.encode(spec))
+    if not ready and data and data.step then
+      err, code = start.explain(plan, data)
+    end
+  end
+  if logs ~= view.dir then logs:close() end
+  if not ready then return nil, err, code, data end
+  executor:event(view, "ready")
+  ok, err, code = interrupted(view)
+  if ok then ok, err, code = phase(view, "starting") end
+  if not ok then
+    ready:close()
+    return nil, err, code
+  end
+  return ready
+end
+
+local STEPS = {
+  exec = "execute", cwd = "enter working directory", user = "become user",
+  cgroup = "join its control group", rlimit = "set resource limits", open_log = "open its logs",
+  fork = "fork", control = "open its control FIFO", spec = "read its spec",
+}
+
+--- What a shim's `error ERRNO STEP` means to the person who asked.
+---@return string message, string code
+function start.explain(plan, data)
+  local describe = plan.backend.describe_step
+  local object = describe and describe(plan.body, data.step) or ""
+  local text
+  text, data.name = system.error_text(data.errno)
+  local message = string.format("%s%s: %s", STEPS[data.step] or data.step,
+    object ~= "" and " " .. object or "", text)
+  data.path = object ~= "" and object or nil
+  return message, "engine"
+end
+
+local function run(executor, view, plan)
+  local ready, err, code, data = prepare(executor, view, plan)
+  if not ready then return nil, err, code, data end
+  return async.shield(GO_SECONDS, function()
+    local pid, why, kind, more = ready:go()
+    if pid then
+      view.record.started_at, view.record.pid = loop.timestamp(), pid
+      phase(view, "running")
+      executor:event(view, "started", { pid = pid })
+      return true
+    end
+    if more and more.step then
+      why, kind = start.explain(plan, more)
+      return nil, why, kind, more -- the shim says that nothing ran
+    end
+    -- No word from the shim after *go*: it may have run. Roll forward.
+    executor:event(view, "start_unanswered", { why = why })
+    if conclude.never_ran(view) then return nil, why, kind, more end
+    conclude.run(executor, view, true)
+    return true
+  end)
+end
+
+local function new_files(plan)
+  local asked = plan.request
+  local record = {
+    format = state.FORMAT, phase = "creating", backend = plan.name, job_id = asked.job_id,
+    execution_id = asked.execution_id, created_at = loop.timestamp(),
+    persist_logs_duration = asked.persist_logs_duration, warnings = plan.warnings,
+    stop_grace = asked.stop_grace, stop_signal = asked.stop_signal,
+  }
+  return record, {
+    ["request.json"] = json.encode(request.for_disk(asked)),
+    ["plan.json"] = json.encode(plan.body),
+    ["state.json"] = json.encode(record),
+  }
+end
+
+--- Make the execution and let it run. Suspends.
+---@return string? id, string? err, string? code, table? data
+function start.run(executor, plan)
+  local asked = plan.request
+  local id = asked.execution_id
+  local record, files = new_files(plan)
+  local dir, lock, code = executor.state:create(id, files)
+  if not dir then return nil, lock, code end
+  local view = setmetatable({ id = id, dir = dir, record = record },
+    { __index = { close = function() end } })
+  executor:event(view, "accepted", { job = asked.job_id, backend = plan.name,
+    warnings = plan.warnings and #plan.warnings > 0 and plan.warnings or nil })
+  local taken, holder, kind = executor.state:claim_job(asked.job_id, id)
+  local ok, err, data
+  if taken then
+    ok, err, code, data = run(executor, view, plan)
+  elseif taken == false then
+    err, code = string.format("job %s is held by execution %s", asked.job_id, holder), "already_started"
+  else
+    err, code = holder, kind
+  end
+  if not ok then
+    err = string.format("start %s execution %s: %s", plan.name, id, err)
+    async.shield(CLEANUP_SECONDS, function()
+      executor:event(view, "start_failed", { message = err, code = code })
+      conclude.roll_back(executor, view, err)
+    end)
+  end
+  lock:close()
+  dir:close()
+  if not ok then return nil, err, code or "internal", data end
+  return id
+end
+
+return start
