@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -81,15 +80,6 @@ static int system_random_hex(lua_State *L) {
   for (lua_Integer i = 0; i < n; i++)
     snprintf(text + 2 * i, 3, "%02x", bytes[i]);
   lua_pushlstring(L, text, (size_t)(2 * n));
-  return 1;
-}
-
-/* soft_files() -> the soft limit of open descriptors, or nil when there is none. */
-static int system_soft_files(lua_State *L) {
-  struct rlimit limit;
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
-    return 0;
-  lua_pushnumber(L, (double)limit.rlim_cur);
   return 1;
 }
 
@@ -270,7 +260,6 @@ static const luaL_Reg FUNCTIONS[] = {
     {"real_path", system_real_path},
     {"trusted", system_trusted},
     {"random_hex", system_random_hex},
-    {"soft_files", system_soft_files},
     {"terminal", system_terminal},
     {"error_text", system_error_text},
     {"write", system_write},

@@ -171,13 +171,13 @@ local function give(executor, view)
   return conclude.give(executor, view)
 end
 
-local function is_expired(executor, view)
+local function is_expired(view)
   local at = view.record and view.record.expires_at
   if not at then
     local r = state.read_json(view.dir, "result.json")
     at = r and r.expires_at
   end
-  return at ~= nil and at <= loop.time(), executor
+  return at ~= nil and at <= loop.time()
 end
 
 --- Delete what exhost wrote: the execution's folder, and its logs in a ResultsDir.
@@ -236,12 +236,12 @@ local function stop_then_remove(executor, view, options)
 end
 
 local function purge_if_expired(executor, view)
-  if is_expired(executor, view) then return purge(executor, view) end
+  if is_expired(view) then return purge(executor, view) end
   return true
 end
 
 local function start_again(executor, view)
-  if is_expired(executor, view) then
+  if is_expired(view) then
     local ok, err, code = purge(executor, view)
     if not ok then return nil, err, code end
     return AGAIN

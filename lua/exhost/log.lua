@@ -116,7 +116,8 @@ function log.open(executor, id, options)
       from_stdout = from.stdout, from_stderr = from.stderr,
       on_end = function(done, message)
         stream.ended, stream.reader = true, nil
-        stream.error = not done and not message:find("^EPIPE") and message or nil
+        stream.broken = not done and message:find("^EPIPE") ~= nil -- nobody reads any more
+        stream.error = not done and not stream.broken and message or nil
         if stream.follower then async.cancel(stream.follower) end
         executor.readers[stream] = nil
         if stream.wake then stream.wake() end

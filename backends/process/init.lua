@@ -1,0 +1,191 @@
+--- Backend `process`: jobs as plain child processes of their shims. No daemon, no root, no
+-- configuration. It isolates nothing but what limits and a user give, and says so.
+
+local async = require "exhost.async"
+local cgroup = require "exhost.cgroup"
+local json = require "exhost.json"
+local params = require "backends.process.params"
+local spec = require "backends.process.spec"
+local system = require "exhost.system"
+
+local KILL_TRIES, KILL_PAUSE = 200, 0.01
+local MIN_MEMORY = 6 * 1024 * 1024
+
+---@class exhost.ProcessBackend
+local Process = {}
+Process.__index = Process
+
+local function open(config)
+  return setmetatable({
+    name = "process", settings = config.settings,
+    groups = cgroup.find(config.cgroup),
+    prefix = (config.executor or "default") .. ".",
+  }, Process)
+end
+
+local function find_user(name)
+  return async.await(function(done)
+    local queued, err, code = system.find_user(name, done)
+    if not queued then done(nil, err, code) end
+  end)
+end
+
+--- What planning needs from the machine: the user's numbers and home.
+function Process:facts(request)
+  local uid, gid = system.ids()
+  local facts = { uid = uid, gid = gid }
+  local asked = request.engine_spec.params.user
+  local user, err, code = find_user(asked or tostring(uid))
+  if not user then
+    if code == "timeout" or code == "cancelled" then return nil, err, code end
+    local what = code == "ESRCH" and "no such group" or "no such user"
+    return nil, string.format("engine_spec.params.user: %s: %q", what, asked or uid), "invalid"
+  end
+  if asked and uid ~= 0 and (user.uid ~= uid or user.gid ~= gid) then
+    return nil, string.format("engine_spec.params.user: to become %q exhost must run as root", asked),
+      "denied"
+  end
+  facts.user = user
+  return facts
+end
+
+local UNSUPPORTED = {
+  inputs = "Inputs (volumes)", outputs = "Outputs (volumes)", keys = "Keys",
+  ports_to_bind = "PortsToBind",
+}
+
+--- Requests for what a plain process cannot have are refused, not ignored.
+local function unsupported(request)
+  for _, field in ipairs { "inputs", "outputs", "keys", "ports_to_bind" } do
+    if request[field] and #request[field] > 0 then
+      return string.format("%s: %s not supported by the process executor", field, UNSUPPORTED[field])
+    end
+  end
+  local gpus = request.resources and request.resources.gpus
+  if gpus and #gpus > 0 then
+    return "resources.gpus: GPUs are not supported by the process executor"
+  end
+end
+
+function Process:limits(request)
+  local resources, limits = request.resources or {}, {}
+  local ram, cpu = resources.ram, resources.cpu
+  if ram and ram.size and ram.size >= MIN_MEMORY then limits.memory = ram.size end
+  if cpu and cpu.cores and cpu.cores > 0 then limits.cores = cpu.cores end
+  limits.pids = request.engine_spec.params.pids
+  return limits
+end
+
+--- The exact thing that will be run.
+function Process:plan(request, facts)
+  local why = unsupported(request)
+  if why then return nil, why, "unsupported" end
+  local limits = self:limits(request)
+  local body = spec.body(request, facts, limits)
+  body.unenforced = json.array(cgroup.unenforced(self.groups, limits))
+  if request.resources and request.resources.disk and (request.resources.disk.size or 0) > 0 then
+    body.unenforced[#body.unenforced + 1] = "disk limit (a process has no disk of its own)"
+  end
+  return body
+end
+
+--- A process gets no devices and no host namespaces to deny: only its user matters.
+function Process:check(body, ceiling)
+  local denied = ceiling.users and ceiling.users.deny
+  for _, uid in ipairs(denied or {}) do
+    if body.uid == uid then
+      return nil, string.format("engine_spec.params.user: uid %d is denied by ceiling.users.deny", uid),
+        "denied"
+    end
+  end
+  return true
+end
+
+--- The name of the control group is the handle: it outlives every host.
+function Process:create(execution)
+  if self.groups.version == 0 then return "none" end
+  local name = self.prefix .. execution.id .. "." .. system.random_hex(4)
+  return name
+end
+
+function Process:source(execution)
+  local paths = {}
+  if execution.handle ~= "none" then
+    local err, code
+    paths, err, code = cgroup.make(self.groups, execution.handle, execution.plan.limits)
+    if not paths then return nil, err, code end
+  end
+  return spec.items(execution, self.groups.version, paths, self.settings)
+end
+
+local function kill_group(self, handle)
+  for _ = 1, KILL_TRIES do
+    if cgroup.kill(self.groups, handle) == 0 then return true end
+    async.sleep(KILL_PAUSE)
+  end
+  return nil
+end
+
+local function sweep(id)
+  return async.await(function(done)
+    local queued = system.sweep("EXHOST_EXECUTION=" .. id, done)
+    if not queued then done(0) end
+  end)
+end
+
+--- Evidence beside the shim's; when the shim is gone, end what it left.
+function Process:conclude(execution, exit)
+  local evidence = {}
+  for _, limit in ipairs(execution.plan.unenforced or {}) do
+    evidence.unenforced = evidence.unenforced or json.array {}
+    table.insert(evidence.unenforced, limit)
+  end
+  if exit then return evidence end
+  async.shield(10, function()
+    if execution.handle and execution.handle ~= "none" then
+      kill_group(self, execution.handle)
+      cgroup.remove(self.groups, execution.handle)
+      evidence.swept = "control group"
+    else
+      evidence.swept = "environment of processes (best effort: no control group)"
+      evidence.processes_killed = sweep(execution.id)
+    end
+  end)
+  return evidence
+end
+
+function Process:remove(handle)
+  if handle == "none" then return true end
+  kill_group(self, handle)
+  local ok, err
+  for _ = 1, KILL_TRIES do
+    ok, err = cgroup.remove(self.groups, handle)
+    if ok then return true end
+    async.sleep(KILL_PAUSE)
+  end
+  return nil, err, "io"
+end
+
+--- Processes are known from the state folder alone.
+function Process:list()
+  return {}
+end
+
+--- What a shim's step was about, for messages.
+local function describe_step(body, step)
+  if step == "exec" then return body.argv[1] end
+  if step == "cwd" then return body.working_directory end
+  if step == "user" then return string.format("%d:%d", body.uid or -1, body.gid or -1) end
+  return ""
+end
+
+Process.describe_step = describe_step
+
+return {
+  name = "process",
+  capabilities = { pause = true, resume = true, signal = true },
+  params = params,
+  open = open, facts = Process.facts, plan = Process.plan, check = Process.check,
+  create = Process.create, source = Process.source, conclude = Process.conclude,
+  remove = Process.remove, list = Process.list, describe_step = describe_step,
+}

@@ -1,0 +1,215 @@
+--- Control groups for workloads: where they go and which file takes which limit.
+--
+-- Version 1 has a folder a controller and the group joins only those it needs, since
+-- joining one costs time; `freezer` always, to find and end every process. Version 2 has
+-- one folder. File names and units: Documentation/admin-guide/cgroup-v1 and cgroup-v2.rst
+-- of the kernel.
+
+local core = require "exhost.cgroup_core"
+
+local cgroup = {}
+
+cgroup.ROOT = "/sys/fs/cgroup"
+local PARENT = "exhost"
+local CPU_PERIOD_US, CPU_QUOTA_MIN_US = 100000, 1000
+local CONTROLLERS_V2 = { memory = "+memory", cpu = "+cpu", pids = "+pids" }
+
+local function read_file(path)
+  local file = io.open(path, "r")
+  local content = file and file:read("*a")
+  if file then file:close() end
+  return content or ""
+end
+
+--- Where this process is, by controller; "" is version 2's.
+local function own_paths(text)
+  local paths = {}
+  for controllers, path in text:gmatch("%d+:([^:\n]*):([^\n]*)") do
+    if controllers == "" then paths[""] = path end
+    for controller in controllers:gmatch("[^,]+") do paths[controller] = path end
+  end
+  return paths
+end
+
+---@class exhost.Cgroups
+---@field version integer 0 when there are none that we may use
+---@field root string
+---@field parents table<string, string> folder of our groups, by controller ("" in version 2)
+
+local function writable_parent(root, base, path)
+  for _, own in ipairs { path or "/", "/" } do
+    local parent = base .. (own == "/" and "" or own) .. "/" .. PARENT
+    if core.make(root, parent) then return parent end
+  end
+end
+
+--- Find out what this machine lets us use. Makes the parent folders, nothing else.
+---@param options? { root: string, own: string } other places, for specs
+---@return exhost.Cgroups
+function cgroup.find(options)
+  local root = options and options.root or cgroup.ROOT
+  local own = own_paths(options and options.own or read_file("/proc/self/cgroup"))
+  local found = { version = core.version(root), root = root, parents = {} }
+  if found.version == 2 then
+    found.parents[""] = writable_parent(root, root, own[""])
+  elseif found.version == 1 then
+    for _, controller in ipairs { "freezer", "memory", "cpu", "pids", "cpuacct" } do
+      found.parents[controller] = writable_parent(root, root .. "/" .. controller, own[controller])
+    end
+  end
+  if not found.parents[""] and not found.parents.freezer then found.version = 0 end
+  return found
+end
+
+local function v1_limits(limits)
+  local files = {}
+  local function set(controller, file, value)
+    files[#files + 1] = { controller = controller, file = file, value = value }
+  end
+  if limits.memory then
+    local bytes = string.format("%.0f", limits.memory)
+    set("memory", "memory.limit_in_bytes", bytes)
+    -- Absent where swap accounting is off; then there is no swap to count either.
+    files[#files + 1] = { controller = "memory", file = "memory.memsw.limit_in_bytes",
+      value = bytes, optional = true }
+  end
+  if limits.cores then
+    set("cpu", "cpu.cfs_period_us", tostring(CPU_PERIOD_US))
+    set("cpu", "cpu.cfs_quota_us", string.format("%.0f",
+      math.max(CPU_QUOTA_MIN_US, limits.cores * CPU_PERIOD_US)))
+  end
+  if limits.pids then set("pids", "pids.max", string.format("%.0f", limits.pids)) end
+  return files
+end
+
+local function v2_limits(limits)
+  local files = {}
+  if limits.memory then
+    files[#files + 1] = { controller = "memory", file = "memory.max",
+      value = string.format("%.0f", limits.memory) }
+    files[#files + 1] = { controller = "memory", file = "memory.swap.max", value = "0",
+      optional = true }
+  end
+  if limits.cores then
+    files[#files + 1] = { controller = "cpu", file = "cpu.max", value = string.format("%.0f %d",
+      math.max(CPU_QUOTA_MIN_US, limits.cores * CPU_PERIOD_US), CPU_PERIOD_US) }
+  end
+  if limits.pids then
+    files[#files + 1] = { controller = "pids", file = "pids.max",
+      value = string.format("%.0f", limits.pids) }
+  end
+  return files
+end
+
+--- What would be written for these limits.
+---@param limits { memory: number?, cores: number?, pids: number? }
+---@return { controller: string, file: string, value: string, optional: boolean? }[]
+function cgroup.files(version, limits)
+  return version == 2 and v2_limits(limits) or v1_limits(limits)
+end
+
+--- Which of the limits cannot be kept here, in words.
+---@return string[]
+function cgroup.unenforced(found, limits)
+  local missing = {}
+  local parent = { memory = "memory", cores = "cpu", pids = "pids" }
+  for limit, controller in pairs(parent) do
+    local there = found.version == 2 or found.parents[controller]
+    if limits[limit] and (found.version == 0 or not there) then
+      missing[#missing + 1] = limit .. " limit (no " .. controller .. " control group that we may use)"
+    end
+  end
+  table.sort(missing)
+  return missing
+end
+
+--- Folders of a group of that name, by controller.
+local function folders(found, name, controllers)
+  local paths = {}
+  if found.version == 2 then
+    if found.parents[""] then paths[1] = found.parents[""] .. "/" .. name end
+    return paths
+  end
+  for _, controller in ipairs(controllers) do
+    if found.parents[controller] then
+      paths[#paths + 1] = found.parents[controller] .. "/" .. name
+    end
+  end
+  return paths
+end
+
+local function enable_of(found, files)
+  if found.version ~= 2 or #files == 0 then return nil end
+  local seen, list = {}, {}
+  for _, item in ipairs(files) do
+    local word = CONTROLLERS_V2[item.controller]
+    if not seen[word] then list[#list + 1] = word end
+    seen[word] = true
+  end
+  return table.concat(list, " ")
+end
+
+local function apply(found, name, files, paths)
+  for _, item in ipairs(files) do
+    local path = found.version == 2 and paths[1] or found.parents[item.controller] .. "/" .. name
+    local ok, err = core.write(path, item.file, item.value)
+    if not ok and not item.optional then
+      return nil, string.format("write %s to %s/%s: %s", item.value, path, item.file, err), "io"
+    end
+  end
+  return true
+end
+
+--- Make the group with its limits. Limits that have no controller here are left out:
+--- `unenforced` named them.
+---@return string[]? paths for the shim, string? err, string? code
+function cgroup.make(found, name, limits)
+  local files, wanted = {}, { "freezer" }
+  for _, item in ipairs(cgroup.files(found.version, limits)) do
+    if found.version == 2 or found.parents[item.controller] then
+      files[#files + 1] = item
+      if wanted[#wanted] ~= item.controller then wanted[#wanted + 1] = item.controller end
+    end
+  end
+  local paths = folders(found, name, wanted)
+  local enable = enable_of(found, files)
+  for _, path in ipairs(paths) do
+    local ok, err = core.make(found.root, path, enable)
+    if not ok then
+      cgroup.remove(found, name)
+      return nil, string.format("make control group %s: %s", path, err), "io"
+    end
+  end
+  local ok, err, code = apply(found, name, files, paths)
+  if not ok then
+    cgroup.remove(found, name)
+    return nil, err, code
+  end
+  return paths
+end
+
+local ALL = { "freezer", "memory", "cpu", "pids", "cpuacct" }
+
+--- SIGKILL everything in the group. Answers how many processes were found.
+---@return integer
+function cgroup.kill(found, name)
+  local count = 0
+  for _, path in ipairs(folders(found, name, ALL)) do
+    count = count + (core.kill(path) or 0)
+  end
+  return count
+end
+
+--- Remove the group's folders. Idempotent.
+---@return true? ok, string? err, string? code EBUSY while processes are in it
+function cgroup.remove(found, name)
+  for _, path in ipairs(folders(found, name, ALL)) do
+    local ok, err, code = core.remove(path)
+    if not ok then
+      return nil, string.format("remove control group %s: %s", path, err), code
+    end
+  end
+  return true
+end
+
+return cgroup

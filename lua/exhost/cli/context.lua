@@ -1,0 +1,133 @@
+--- What every command needs: the executor, output, errors, exit statuses.
+
+local config = require "exhost.config"
+local json = require "exhost.json"
+local loop = require "exhost.loop"
+local system = require "exhost.system"
+
+local context = {}
+
+---@class exhost.Context
+local Context = {}
+Context.__index = Context
+
+local DEFAULT_CONFIG = "/etc/exhost/config.lua"
+local FAILURE, USAGE = 1, 2
+
+function context.new(options)
+  return setmetatable({ options = options, json = options.json }, Context)
+end
+
+function Context:configure(options)
+  self.options, self.json = options, options.json
+end
+
+--- Write to stdout. A reader that went away is no error of ours.
+function Context:out(text)
+  system.write(1, text)
+end
+
+function Context:print(text)
+  self:out(text .. "\n")
+end
+
+--- One JSON value on stdout.
+function Context:print_json(value)
+  local text, err = json.encode(value, { indent = true })
+  if not text then return self:fail(err, "internal") end
+  self:out(text .. "\n")
+  return 0
+end
+
+function Context:error(message, code, data)
+  if self.json then
+    local text = json.encode { error = { code = code or "internal", message = message, data = data } }
+    system.write(2, (text or "{}") .. "\n")
+  else
+    system.write(2, "exhost: " .. message .. "\n")
+  end
+end
+
+--- Report a failure; answers the exit status.
+---@param status integer? default 1
+function Context:fail(message, code, data, status)
+  self:error(tostring(message), code, data)
+  return status or FAILURE
+end
+
+function Context:usage(message, status)
+  self:error(message, "invalid")
+  return status or USAGE
+end
+
+local function load_settings(path)
+  local file, err = io.open(path or DEFAULT_CONFIG, "r")
+  if not file then
+    if path then return nil, "read settings: " .. err, "io" end
+    return {}
+  end
+  local text = file:read("*a")
+  file:close()
+  return config.load(text, path or DEFAULT_CONFIG)
+end
+
+--- Make a path absolute, from where the command was started.
+function context.absolute(path)
+  if path:sub(1, 1) == "/" then return path end
+  return (system.cwd() or "") .. "/" .. path
+end
+
+--- Open the executor that the options name.
+---@return exhost.Executor? executor, string? err, string? code
+function Context:open()
+  local options = self.options
+  local settings, err, code = load_settings(options.config)
+  if not settings then return nil, err, code end
+  return require("exhost.executor").open {
+    id = options.executor, state_dir = options.state_dir and context.absolute(options.state_dir),
+    backend = options.backend, settings = settings,
+    lua_path = options.lua_path,
+  }
+end
+
+--- Open, call fn(executor), close; errors of opening are reported. Suspends.
+---@return integer status
+function Context:with_executor(fn, failure)
+  local ex, err, code = self:open()
+  if not ex then return self:fail(err, code, nil, failure) end
+  local status = fn(ex)
+  ex:close()
+  loop.on_interrupt(nil)
+  return status
+end
+
+--- Apply fn to every id given; the first failure is the exit status, all are tried.
+function Context:for_each_id(words, fn)
+  if #words == 0 then return self:usage("expected an execution id") end
+  return self:with_executor(function(ex)
+    local status = 0
+    for _, id in ipairs(words) do
+      local ok, err, code, data = fn(ex, id)
+      if not ok then status = self:fail(err, code, data) end
+    end
+    return status
+  end)
+end
+
+--- The exit status that a result stands for.
+---@return integer
+function context.exit_status(result)
+  if result.reason == "timeout" then return 124 end
+  if result.exit_code and result.exit_code >= 0 then return result.exit_code % 256 end
+  return 125
+end
+
+local EXEC_STATUS = { ENOENT = 127, ENOTDIR = 127, EACCES = 126, ENOEXEC = 126, EISDIR = 126,
+  ELOOP = 126, ETXTBSY = 126, EPERM = 126, E2BIG = 126 }
+
+--- The exit status for a start that failed.
+function context.start_status(data)
+  return data and data.step == "exec" and EXEC_STATUS[data.name] or 125
+end
+
+return context

@@ -1,0 +1,83 @@
+--- The command: global options, then one file a command in this folder.
+
+local args = require "exhost.cli.args"
+local async = require "exhost.async"
+local build = require "exhost.build"
+local context = require "exhost.cli.context"
+
+local GLOBAL = {
+  { "--executor", key = "executor", value = "ID", help = "executor id (default: default)" },
+  { "--state-dir", key = "state_dir", value = "DIR",
+    help = "state folder (default: $EXHOST_STATE_DIR, else the user's own)" },
+  { "--config", key = "config", value = "FILE", help = "settings (default: /etc/exhost/config.lua)" },
+  { "--lua-path", key = "lua_path", value = "DIRS", help = "more folders with backends/ and policies/" },
+  { "--json", key = "json", help = "print one JSON value; errors as JSON on stderr" },
+  { "-h", "--help", key = "help", help = "explain the command" },
+}
+
+local COMMANDS = {
+  "run", "start", "wait", "logs", "cancel", "pause", "resume", "signal", "ps", "inspect", "why",
+  "remove", "cleanup", "plan", "lua", "conformance", "version", "help",
+}
+local KNOWN = {}
+for _, name in ipairs(COMMANDS) do KNOWN[name] = true end
+
+--- Global options may stand before or after the command's name.
+local function with_global(options)
+  local all = {}
+  for _, option in ipairs(options) do all[#all + 1] = option end
+  for _, option in ipairs(GLOBAL) do all[#all + 1] = option end
+  return all
+end
+
+local function run(argv, commands)
+  local global, err = args.parse(argv, 1, GLOBAL, true)
+  local ctx = context.new(global or {})
+  if not global then return ctx:usage(err) end
+  local name = global[1]
+  if global.help or not name then
+    name = name or "help"
+    if global.help then return commands.help(ctx, { name ~= "help" and name or nil }) end
+  end
+  if name == "--version" then name = "version" end
+  if not KNOWN[name] then
+    return ctx:usage(string.format("unknown command %q (see exhost help)", name))
+  end
+  local command = require("exhost.cli." .. name)
+  local parsed
+  parsed, err = args.parse(global, 2, with_global(command.options), command.stop_at_word)
+  if not parsed then return ctx:usage(name .. ": " .. err, command.failure) end
+  for _, option in ipairs(GLOBAL) do
+    if parsed[option.key] == nil then parsed[option.key] = global[option.key] end
+  end
+  ctx:configure(parsed)
+  if parsed.help then return commands.help(ctx, { name }) end
+  return command.run(ctx, parsed)
+end
+
+local commands = {
+  help = function(ctx, words) return require("exhost.cli.help").run(ctx, words) end,
+  list = COMMANDS,
+  options = GLOBAL,
+}
+package.loaded["exhost.cli.commands"] = commands
+
+--- Entered by bindings/host.c.
+---@param argv string[] argv[0] is the program
+---@param set_exit_code fun(code: integer)
+return function(argv, set_exit_code)
+  commands.build = build
+  if argv[1] == "lua" and argv[2] == "--main" then
+    -- For runners that step the loop themselves: no task, the state's main thread.
+    return set_exit_code(require("exhost.cli.lua").main(argv, 3))
+  end
+  async.spawn(function()
+    local code = run(argv, commands)
+    set_exit_code(code or 0)
+    async.cancel_all()
+  end, { on_error = function(message)
+    context.new({}):error("internal error: " .. tostring(message))
+    set_exit_code(125)
+    async.cancel_all()
+  end })
+end
