@@ -75,6 +75,9 @@ function Executor:backend(name)
   opened, err, code = module.open { settings = self.settings, executor = self.name,
     state_dir = self.state.path }
   if not opened then return nil, string.format("open backend %s: %s", name, err), code end
+  for key, value in pairs(module) do
+    if opened[key] == nil then opened[key] = value end
+  end
   self.opened[name] = opened
   return opened
 end
