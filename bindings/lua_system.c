@@ -143,6 +143,16 @@ static int system_read_all(lua_State *L) {
   return 1;
 }
 
+/* read_some(fd) -> what is there now, "" at the end; EAGAIN when there is nothing. */
+static int system_read_some(lua_State *L) {
+  char bytes[65536];
+  ssize_t n = read((int)luaL_checkinteger(L, 1), bytes, sizeof bytes);
+  if (n < 0)
+    return xh_push_error(L, -errno);
+  lua_pushlstring(L, bytes, (size_t)n);
+  return 1;
+}
+
 /* close(fd): a raw descriptor number that we own. */
 static int system_close(lua_State *L) {
   return xh_push_result(L, close((int)luaL_checkinteger(L, 1)) == 0 ? 0 : -errno);
@@ -264,6 +274,7 @@ static const luaL_Reg FUNCTIONS[] = {
     {"error_text", system_error_text},
     {"write", system_write},
     {"read_all", system_read_all},
+    {"read_some", system_read_some},
     {"close", system_close},
     {"find_user", system_find_user},
     {"sweep", system_sweep},

@@ -67,9 +67,12 @@ package.loaded["exhost.cli.commands"] = commands
 ---@param set_exit_code fun(code: integer)
 return function(argv, set_exit_code)
   commands.build = build
+  -- Test runners step the loop themselves: no task, the state's main thread.
   if argv[1] == "lua" and argv[2] == "--main" then
-    -- For runners that step the loop themselves: no task, the state's main thread.
     return set_exit_code(require("exhost.cli.lua").main(argv, 3))
+  end
+  if argv[1] == "conformance" and argv[2] ~= "--help" and argv[2] ~= "-h" then
+    return set_exit_code(require("exhost.cli.conformance").main(argv, 2))
   end
   async.spawn(function()
     local code = run(argv, commands)
