@@ -29,16 +29,16 @@ int xh_paths_find(xh_paths *out) {
 }
 
 static const luaL_Reg MODULES[] = {
-    {"exhost.loop", luaopen_exhost_loop},
-    {"exhost.dir", luaopen_exhost_dir},
-    {"exhost.process_core", luaopen_exhost_process},
-    {"exhost.channel", luaopen_exhost_channel},
-    {"exhost.watch", luaopen_exhost_watch},
-    {"exhost.logread", luaopen_exhost_logread},
-    {"exhost.cgroup_core", luaopen_exhost_cgroup},
-    {"exhost.system", luaopen_exhost_system},
-    {"cjson", luaopen_cjson},
-    {NULL, NULL},
+  {"exhost.loop", luaopen_exhost_loop},
+  {"exhost.dir", luaopen_exhost_dir},
+  {"exhost.process_core", luaopen_exhost_process},
+  {"exhost.channel", luaopen_exhost_channel},
+  {"exhost.watch", luaopen_exhost_watch},
+  {"exhost.logread", luaopen_exhost_logread},
+  {"exhost.cgroup_core", luaopen_exhost_cgroup},
+  {"exhost.system", luaopen_exhost_system},
+  {"cjson", luaopen_cjson},
+  {NULL, NULL},
 };
 
 /* Modules are preloaded by C, so that none is first opened inside a coroutine, and

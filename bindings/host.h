@@ -7,15 +7,15 @@
 typedef struct xh_host {
   xh_loop loop;
   xh_lua lua;
-  uv_async_t signals;  /* the main thread's way in */
-  int pending_signal;  /* last one not told yet; atomic */
+  uv_async_t signals; /* the main thread's way in */
+  int pending_signal; /* last one not told yet; atomic */
   int exit_code;
 } xh_host;
 
 /* Where Lua files, programs and examples are: an installed prefix or a build folder. */
 typedef struct xh_paths {
-  char share[4096];    /* <prefix>/share/exhost: lua/, backends/, policies/, examples/ */
-  char libexec[4096];  /* <prefix>/libexec/exhost: exhost-shim */
+  char share[4096];   /* <prefix>/share/exhost: lua/, backends/, policies/, examples/ */
+  char libexec[4096]; /* <prefix>/libexec/exhost: exhost-shim */
 } xh_paths;
 
 /* Find them from the running program's own place. Returns 0 or a negative error. */

@@ -115,7 +115,8 @@ xh_buffer *xh_lua_buffer(lua_State *L) {
   return b;
 }
 
-lua_Number xh_opt_number(lua_State *L, int index, const char *field, lua_Number otherwise) {
+lua_Number xh_opt_number(lua_State *L, int index, const char *field,
+                         lua_Number otherwise) {
   lua_getfield(L, index, field);
   if (!lua_isnil(L, -1) && lua_type(L, -1) != LUA_TNUMBER)
     luaL_error(L, "%s: expected a number, got %s", field, luaL_typename(L, -1));
@@ -135,7 +136,7 @@ const char *xh_opt_string(lua_State *L, int index, const char *field) {
   lua_getfield(L, index, field);
   if (!lua_isnil(L, -1) && lua_type(L, -1) != LUA_TSTRING)
     luaL_error(L, "%s: expected a string, got %s", field, luaL_typename(L, -1));
-  const char *value = lua_tostring(L, -1);  /* the table keeps it alive */
+  const char *value = lua_tostring(L, -1); /* the table keeps it alive */
   lua_pop(L, 1);
   return value;
 }

@@ -18,16 +18,16 @@
 #include "loop.h"
 
 typedef struct xh_lua {
-  lua_State *L;  /* NULL once it was closed */
+  lua_State *L; /* NULL once it was closed */
   xh_loop *loop;
-  int refs;      /* references held by C; 0 when everything was closed */
-  int interrupt; /* slot of the function told about signals, 0 = none */
-  bool stopping; /* the script has ended: callbacks are dropped */
-  char error[1024];  /* the last error that reached the doorway */
+  int refs;         /* references held by C; 0 when everything was closed */
+  int interrupt;    /* slot of the function told about signals, 0 = none */
+  bool stopping;    /* the script has ended: callbacks are dropped */
+  char error[1024]; /* the last error that reached the doorway */
 } xh_lua;
 
 typedef struct xh_ref {
-  int slot;  /* 0 = empty */
+  int slot; /* 0 = empty */
 } xh_ref;
 
 /* The xh_lua of a state. */
@@ -62,7 +62,8 @@ xh_buffer *xh_lua_buffer(lua_State *L);
 int xh_check_dir(lua_State *L, int index);
 
 /* An optional field of the table at index. They may raise on a wrong type. */
-lua_Number xh_opt_number(lua_State *L, int index, const char *field, lua_Number otherwise);
+lua_Number xh_opt_number(lua_State *L, int index, const char *field,
+                         lua_Number otherwise);
 bool xh_opt_boolean(lua_State *L, int index, const char *field);
 const char *xh_opt_string(lua_State *L, int index, const char *field);
 

@@ -47,9 +47,13 @@ static int cgroup_remove(lua_State *L) {
 }
 
 static const luaL_Reg FUNCTIONS[] = {
-    {"version", cgroup_version}, {"make", cgroup_make}, {"write", cgroup_write},
-    {"read", cgroup_read},       {"kill", cgroup_kill}, {"remove", cgroup_remove},
-    {NULL, NULL},
+  {"version", cgroup_version},
+  {"make", cgroup_make},
+  {"write", cgroup_write},
+  {"read", cgroup_read},
+  {"kill", cgroup_kill},
+  {"remove", cgroup_remove},
+  {NULL, NULL},
 };
 
 int luaopen_exhost_cgroup(lua_State *L) {

@@ -12,7 +12,7 @@ static const char CHANNEL_TYPE[] = "exhost.channel";
 static const char HANGUP_TYPE[] = "exhost.hangup";
 
 typedef struct channel_box {
-  xh_channel *c;  /* NULL once closed */
+  xh_channel *c; /* NULL once closed */
   xh_lua *x;
   xh_ref self, on_line;
 } channel_box;
@@ -68,7 +68,7 @@ static int channel_close(lua_State *L) {
 }
 
 typedef struct hangup_box {
-  xh_hangup *h;  /* NULL once closed or told */
+  xh_hangup *h; /* NULL once closed or told */
   xh_lua *x;
   xh_ref self, fn;
 } hangup_box;
@@ -100,7 +100,8 @@ static int channel_fifo_hangup(lua_State *L) {
   luaL_getmetatable(L, HANGUP_TYPE);
   lua_setmetatable(L, -2);
   int fd = openat(dir, name, O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
-  int err = fd < 0 ? -errno : xh_hangup_open(&box->h, &box->x->loop->uv, fd, hung_up, box);
+  int err =
+    fd < 0 ? -errno : xh_hangup_open(&box->h, &box->x->loop->uv, fd, hung_up, box);
   if (err < 0) {
     if (fd >= 0)
       close(fd);
@@ -117,10 +118,10 @@ static int hangup_close(lua_State *L) {
 }
 
 static const luaL_Reg CHANNEL_METHODS[] = {
-    {"send", channel_send}, {"close", channel_close}, {NULL, NULL}};
+  {"send", channel_send}, {"close", channel_close}, {NULL, NULL}};
 static const luaL_Reg HANGUP_METHODS[] = {{"close", hangup_close}, {NULL, NULL}};
 static const luaL_Reg FUNCTIONS[] = {
-    {"open", channel_open}, {"fifo_hangup", channel_fifo_hangup}, {NULL, NULL}};
+  {"open", channel_open}, {"fifo_hangup", channel_fifo_hangup}, {NULL, NULL}};
 
 int luaopen_exhost_channel(lua_State *L) {
   xh_new_type(L, CHANNEL_TYPE, CHANNEL_METHODS, channel_close);

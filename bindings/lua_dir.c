@@ -19,7 +19,7 @@ static const char FD_TYPE[] = "exhost.fd";
 enum { DEFAULT_MAX_READ = 64 * 1024 * 1024 };
 
 typedef struct fd_box {
-  int fd;  /* -1 once closed or taken */
+  int fd; /* -1 once closed or taken */
 } fd_box;
 
 /* Create the box before the descriptor exists: nothing can raise in between. */
@@ -106,7 +106,8 @@ static int dir_rename_new(lua_State *L) {
 
 /* dir:remove_tree(name): a folder with all that is in it. */
 static int dir_remove_tree(lua_State *L) {
-  return xh_push_result(L, xh_dir_remove_tree(xh_check_dir(L, 1), luaL_checkstring(L, 2)));
+  return xh_push_result(L,
+                        xh_dir_remove_tree(xh_check_dir(L, 1), luaL_checkstring(L, 2)));
 }
 
 /* dir:list() -> sorted names, those of temporary files (".tmp-...") left out. */
@@ -199,14 +200,15 @@ static int dir_link_once(lua_State *L) {
   size_t len;
   int dir = xh_check_dir(L, 1);
   const char *name = luaL_checkstring(L, 2), *data = luaL_checklstring(L, 3, &len);
-  return xh_push_result(L, xh_file_link_once(dir, name, data, len, lua_toboolean(L, 4)));
+  return xh_push_result(L,
+                        xh_file_link_once(dir, name, data, len, lua_toboolean(L, 4)));
 }
 
 typedef struct sync_job {
   uv_work_t work;
   xh_lua *x;
   xh_ref done;
-  int dir, result;  /* dir is our duplicate */
+  int dir, result; /* dir is our duplicate */
   char name[64];
   size_t len;
   char data[];
@@ -246,8 +248,9 @@ static int dir_link_synced(lua_State *L) {
   j->len = len;
   memcpy(j->data, data, len);
   snprintf(j->name, sizeof j->name, "%s", name);
-  int err = j->dir < 0 ? -errno
-                       : uv_queue_work(&j->x->loop->uv, &j->work, link_synced, linked_synced);
+  int err = j->dir < 0
+              ? -errno
+              : uv_queue_work(&j->x->loop->uv, &j->work, link_synced, linked_synced);
   if (err < 0) {
     if (j->dir >= 0)
       close(j->dir);
@@ -333,22 +336,32 @@ static int dir_close(lua_State *L) {
 }
 
 static const luaL_Reg DIR_METHODS[] = {
-    {"open", dir_open_below},     {"is_private", dir_is_private},
-    {"mkdir", dir_mkdir},         {"mkfifo", dir_mkfifo},
-    {"unlink", dir_unlink},       {"rename", dir_rename},
-    {"list", dir_list},           {"stat", dir_stat},
-    {"read", dir_read},           {"read_at", dir_read_at},
-    {"write", dir_write},         {"link_once", dir_link_once},
-    {"link_synced", dir_link_synced}, {"rename_new", dir_rename_new},
-    {"append", dir_append},       {"fifo_write", dir_fifo_write},
-    {"lock", dir_lock},           {"fd", dir_fd},
-    {"close", dir_close},         {"remove_tree", dir_remove_tree},
-    {NULL, NULL},
+  {"open", dir_open_below},
+  {"is_private", dir_is_private},
+  {"mkdir", dir_mkdir},
+  {"mkfifo", dir_mkfifo},
+  {"unlink", dir_unlink},
+  {"rename", dir_rename},
+  {"list", dir_list},
+  {"stat", dir_stat},
+  {"read", dir_read},
+  {"read_at", dir_read_at},
+  {"write", dir_write},
+  {"link_once", dir_link_once},
+  {"link_synced", dir_link_synced},
+  {"rename_new", dir_rename_new},
+  {"append", dir_append},
+  {"fifo_write", dir_fifo_write},
+  {"lock", dir_lock},
+  {"fd", dir_fd},
+  {"close", dir_close},
+  {"remove_tree", dir_remove_tree},
+  {NULL, NULL},
 };
 static const luaL_Reg FD_METHODS[] = {
-    {"number", fd_number}, {"take", fd_take}, {"close", fd_close}, {NULL, NULL}};
+  {"number", fd_number}, {"take", fd_take}, {"close", fd_close}, {NULL, NULL}};
 static const luaL_Reg FUNCTIONS[] = {
-    {"open", dir_open}, {"memory", dir_memory}, {"wrap", dir_wrap}, {NULL, NULL}};
+  {"open", dir_open}, {"memory", dir_memory}, {"wrap", dir_wrap}, {NULL, NULL}};
 
 int luaopen_exhost_dir(lua_State *L) {
   xh_new_type(L, DIR_TYPE, DIR_METHODS, box_close);

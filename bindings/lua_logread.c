@@ -12,7 +12,7 @@
 static const char READER_TYPE[] = "exhost.logread";
 
 typedef struct reader_box {
-  xh_logread *r;  /* NULL once closed */
+  xh_logread *r; /* NULL once closed */
   xh_lua *x;
   xh_ref self, on_end;
 } reader_box;
@@ -142,7 +142,7 @@ static int reader_own_output(lua_State *L) {
 }
 
 static const luaL_Reg METHODS[] = {
-    {"finish", reader_finish}, {"close", reader_close}, {NULL, NULL}};
+  {"finish", reader_finish}, {"close", reader_close}, {NULL, NULL}};
 static const luaL_Reg FUNCTIONS[] = {{"open", reader_open},
                                      {"pipe", reader_pipe},
                                      {"own_output", reader_own_output},

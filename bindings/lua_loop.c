@@ -8,7 +8,7 @@
 static const char TIMER_TYPE[] = "exhost.timer";
 
 typedef struct timer_box {
-  uv_timer_t *timer;  /* NULL once stopped or fired; freed by its close callback */
+  uv_timer_t *timer; /* NULL once stopped or fired; freed by its close callback */
   xh_lua *x;
   xh_ref self, fn;
 } timer_box;
@@ -126,11 +126,15 @@ static int loop_step(lua_State *L) {
 
 static const luaL_Reg TIMER_METHODS[] = {{"stop", timer_stop}, {NULL, NULL}};
 static const luaL_Reg FUNCTIONS[] = {
-    {"timer", loop_timer},       {"now", loop_now},
-    {"time", loop_time},         {"timestamp", loop_timestamp},
-    {"boottime", loop_boottime}, {"on_interrupt", loop_on_interrupt},
-    {"refs", loop_refs},         {"step", loop_step},
-    {NULL, NULL},
+  {"timer", loop_timer},
+  {"now", loop_now},
+  {"time", loop_time},
+  {"timestamp", loop_timestamp},
+  {"boottime", loop_boottime},
+  {"on_interrupt", loop_on_interrupt},
+  {"refs", loop_refs},
+  {"step", loop_step},
+  {NULL, NULL},
 };
 
 int luaopen_exhost_loop(lua_State *L) {

@@ -8,7 +8,7 @@ static const char PROCESS_TYPE[] = "exhost.process";
 enum { MAX_FDS = 16 };
 
 typedef struct process_box {
-  xh_process *p;  /* NULL once released */
+  xh_process *p; /* NULL once released */
   xh_lua *x;
   xh_ref self, on_exit;
 } process_box;
@@ -103,7 +103,7 @@ static int process_spawn(lua_State *L) {
     return 1;
   }
   xh_ref_set(box->x, L, &box->on_exit, on_exit);
-  xh_ref_set(box->x, L, &box->self, -1);  /* alive while the program runs */
+  xh_ref_set(box->x, L, &box->self, -1); /* alive while the program runs */
   return 1;
 }
 
@@ -124,7 +124,8 @@ static int process_pid(lua_State *L) {
 static int process_signal(lua_State *L) {
   process_box *box = check_process(L);
   int signal = (int)luaL_checkinteger(L, 2);
-  return xh_push_result(L, box->p == NULL ? UV_ESRCH : xh_process_signal(box->p, signal));
+  return xh_push_result(L,
+                        box->p == NULL ? UV_ESRCH : xh_process_signal(box->p, signal));
 }
 
 /* process:release(): on_exit is not called any more; the program runs on. */

@@ -52,7 +52,8 @@ static int system_trusted(lua_State *L) {
     struct stat st;
     if (stat(path, &st) != 0)
       return xh_push_error(L, -errno);
-    bool open = (st.st_mode & 022) != 0 && !(S_ISDIR(st.st_mode) && (st.st_mode & S_ISVTX));
+    bool open =
+      (st.st_mode & 022) != 0 && !(S_ISDIR(st.st_mode) && (st.st_mode & S_ISVTX));
     if ((st.st_uid != 0 && st.st_uid != geteuid()) || open) {
       lua_pushnil(L);
       lua_pushfstring(L, "%s is %s", path,
@@ -196,7 +197,7 @@ static void found_user(uv_work_t *work, int status) {
   job *j = work->data;
   xh_lua *x = j->x;
   int err = status < 0 ? status : j->result;
-  if (x->L == NULL) {  /* the host closed meanwhile */
+  if (x->L == NULL) { /* the host closed meanwhile */
     free(j);
     return;
   }
@@ -265,20 +266,20 @@ static int system_sweep(lua_State *L) {
 }
 
 static const luaL_Reg FUNCTIONS[] = {
-    {"ids", system_ids},
-    {"cwd", system_cwd},
-    {"real_path", system_real_path},
-    {"trusted", system_trusted},
-    {"random_hex", system_random_hex},
-    {"terminal", system_terminal},
-    {"error_text", system_error_text},
-    {"write", system_write},
-    {"read_all", system_read_all},
-    {"read_some", system_read_some},
-    {"close", system_close},
-    {"find_user", system_find_user},
-    {"sweep", system_sweep},
-    {NULL, NULL},
+  {"ids", system_ids},
+  {"cwd", system_cwd},
+  {"real_path", system_real_path},
+  {"trusted", system_trusted},
+  {"random_hex", system_random_hex},
+  {"terminal", system_terminal},
+  {"error_text", system_error_text},
+  {"write", system_write},
+  {"read_all", system_read_all},
+  {"read_some", system_read_some},
+  {"close", system_close},
+  {"find_user", system_find_user},
+  {"sweep", system_sweep},
+  {NULL, NULL},
 };
 
 int luaopen_exhost_system(lua_State *L) {

@@ -6,7 +6,7 @@
 static const char WATCH_TYPE[] = "exhost.watch";
 
 typedef struct watch_box {
-  xh_watch *w;  /* NULL once closed */
+  xh_watch *w; /* NULL once closed */
   xh_lua *x;
   xh_ref self, fn;
 } watch_box;

@@ -63,7 +63,7 @@ int main(int argc, char **argv) {
   if (c == NULL)
     return 125;
   signal(SIGPIPE, SIG_IGN);
-  signal(SIGCHLD, SIG_DFL);  /* an ignored one is inherited and would eat statuses */
+  signal(SIGCHLD, SIG_DFL); /* an ignored one is inherited and would eat statuses */
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, NULL);
   sigemptyset(&served);

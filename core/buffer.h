@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 typedef struct xh_buffer {
-  char *data;  /* NULL while empty */
+  char *data; /* NULL while empty */
   size_t len;
   size_t cap;
 } xh_buffer;

@@ -30,7 +30,9 @@ int xh_cgroup_version(const char *root) {
   if (exists(root, "cgroup.controllers"))
     return 2;
   /* The hybrid layout has version 1 controllers and an empty version 2 beside them. */
-  return exists(root, "memory/cgroup.procs") || exists(root, "freezer/cgroup.procs") ? 1 : 0;
+  return exists(root, "memory/cgroup.procs") || exists(root, "freezer/cgroup.procs")
+           ? 1
+           : 0;
 }
 
 static int make_one(const char *path, const char *enable) {
@@ -44,10 +46,12 @@ int xh_cgroup_make(const char *root, const char *path, const char *enable) {
   size_t base = strlen(root), len = strlen(path);
   if (len >= sizeof part)
     return UV_ENAMETOOLONG;
-  if (strncmp(path, root, base) != 0 || path[base] != '/' || strstr(path, "/../") != NULL)
+  if (strncmp(path, root, base) != 0 || path[base] != '/' ||
+      strstr(path, "/../") != NULL)
     return UV_EINVAL;
   memcpy(part, path, len + 1);
-  int err = enable != NULL ? xh_cgroup_write(root, "cgroup.subtree_control", enable) : 0;
+  int err =
+    enable != NULL ? xh_cgroup_write(root, "cgroup.subtree_control", enable) : 0;
   for (char *p = part + base + 1; err == 0 && *p != '\0'; p++) {
     if (*p != '/')
       continue;

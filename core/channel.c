@@ -58,7 +58,7 @@ static void on_readable(uv_poll_t *poll, int error, int events) {
   c->len += (size_t)n;
   take_lines(c);
   if (!c->closed && c->len == sizeof c->line)
-    finish(c);  /* nothing we speak with says so much in one line */
+    finish(c); /* nothing we speak with says so much in one line */
 }
 
 int xh_channel_open(xh_channel **out, int *other, uv_loop_t *loop, xh_line_fn on_line,

@@ -49,7 +49,8 @@ int xh_file_rename(int from_dir, const char *from, int to_dir, const char *to) {
 int xh_file_rename_new(int from_dir, const char *from, int to_dir, const char *to) {
   if (!is_component(from) || !is_component(to))
     return UV_EINVAL;
-  return renameat2(from_dir, from, to_dir, to, RENAME_NOREPLACE) == 0 ? 0 : last_error();
+  return renameat2(from_dir, from, to_dir, to, RENAME_NOREPLACE) == 0 ? 0
+                                                                      : last_error();
 }
 
 int xh_file_stat(int dir, const char *name, struct stat *out) {
@@ -80,7 +81,8 @@ int xh_file_read(int dir, const char *name, size_t max, xh_buffer *out) {
   int err = (uintmax_t)st.st_size > max ? UV_EFBIG : 0;
   size_t start = out->len;
   while (err == 0) {
-    err = xh_buffer_reserve(out, (size_t)st.st_size + 1 > 4096 ? (size_t)st.st_size + 1 : 4096);
+    err = xh_buffer_reserve(out, (size_t)st.st_size + 1 > 4096 ? (size_t)st.st_size + 1
+                                                               : 4096);
     if (err < 0)
       break;
     ssize_t n = read(fd, out->data + out->len, out->cap - out->len);
@@ -97,7 +99,8 @@ int xh_file_read(int dir, const char *name, size_t max, xh_buffer *out) {
   return err;
 }
 
-ssize_t xh_file_read_at(int dir, const char *name, off_t offset, char *into, size_t len) {
+ssize_t xh_file_read_at(int dir, const char *name, off_t offset, char *into,
+                        size_t len) {
   struct stat st;
   int fd = open_regular(dir, name, &st);
   if (fd < 0)
@@ -133,7 +136,8 @@ static int write_all(int fd, const void *data, size_t len) {
 
 /* A temporary file no other writer uses: pid, thread and time are in its name, and
  * O_EXCL decides. The name starts with a dot, so that listings can skip it. */
-static int write_temporary(int dir, char name[64], const void *data, size_t len, bool sync) {
+static int write_temporary(int dir, char name[64], const void *data, size_t len,
+                           bool sync) {
   struct timespec now;
   int fd;
   do {
@@ -169,7 +173,8 @@ int xh_file_write(int dir, const char *name, const void *data, size_t len, bool 
   return err;
 }
 
-int xh_file_link_once(int dir, const char *name, const void *data, size_t len, bool sync) {
+int xh_file_link_once(int dir, const char *name, const void *data, size_t len,
+                      bool sync) {
   char temporary[64];
   if (!is_component(name))
     return UV_EINVAL;
@@ -180,14 +185,16 @@ int xh_file_link_once(int dir, const char *name, const void *data, size_t len, b
     err = last_error();
   unlinkat(dir, temporary, 0);
   if (err == 0 && sync)
-    fsync(dir);  /* the name is to survive a power loss, not only the bytes */
+    fsync(dir); /* the name is to survive a power loss, not only the bytes */
   return err;
 }
 
-int xh_file_append(int dir, const char *name, const void *data, size_t len, off_t limit) {
+int xh_file_append(int dir, const char *name, const void *data, size_t len,
+                   off_t limit) {
   if (!is_component(name))
     return UV_EINVAL;
-  int fd = openat(dir, name, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+  int fd =
+    openat(dir, name, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (fd < 0)
     return last_error();
   struct stat st;
@@ -225,7 +232,7 @@ int xh_file_fifo_write(int dir, const char *name, const void *data, size_t len) 
   if (!is_component(name))
     return UV_EINVAL;
   if (len > PIPE_BUF)
-    return UV_E2BIG;  /* longer writes are not atomic */
+    return UV_E2BIG; /* longer writes are not atomic */
   int fd = openat(dir, name, O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0)
     return last_error();

@@ -48,7 +48,8 @@ int xh_file_stat(int dir, const char *name, struct stat *out);
 int xh_file_read(int dir, const char *name, size_t max, xh_buffer *out);
 
 /* Read up to len bytes at offset (negative: from the end). Returns the count. */
-ssize_t xh_file_read_at(int dir, const char *name, off_t offset, char *into, size_t len);
+ssize_t xh_file_read_at(int dir, const char *name, off_t offset, char *into,
+                        size_t len);
 
 /* Replace the file's content: written to a temporary name, optionally synced, then
  * renamed, so that a reader sees the old or the new content and nothing between. */
@@ -57,11 +58,13 @@ int xh_file_write(int dir, const char *name, const void *data, size_t len, bool 
 /* Make the file with this content, or UV_EEXIST when the name is taken. The file
  * appears whole or not at all: a temporary file is linked to the name, so of several
  * writers, in any number of processes, exactly one wins. */
-int xh_file_link_once(int dir, const char *name, const void *data, size_t len, bool sync);
+int xh_file_link_once(int dir, const char *name, const void *data, size_t len,
+                      bool sync);
 
 /* Append data with one write; nothing is done once the file has `limit` bytes
  * (0: no limit). Returns 1 if written, 0 if the limit was reached. */
-int xh_file_append(int dir, const char *name, const void *data, size_t len, off_t limit);
+int xh_file_append(int dir, const char *name, const void *data, size_t len,
+                   off_t limit);
 
 /* Take the exclusive flock on the file (made when missing) without waiting.
  * Returns a descriptor whose closing releases the lock, UV_EAGAIN when another

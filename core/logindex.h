@@ -8,14 +8,14 @@
 
 typedef struct xh_index_record {
   int64_t time_ns;
-  int stream;  /* 0 stdout, 1 stderr */
+  int stream; /* 0 stdout, 1 stderr */
   int64_t offset, length;
 } xh_index_record;
 
 enum { XH_INDEX_BLOCK = 1024 };
 
 typedef struct xh_logindex {
-  int fd;  /* -1 while there is none */
+  int fd; /* -1 while there is none */
   int64_t block_first;
   int block_count;
   xh_index_record block[XH_INDEX_BLOCK];

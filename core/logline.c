@@ -36,9 +36,12 @@ int xh_logline_stamp(xh_logline *l, int64_t time_ns, const char *data, size_t le
 /* Length of the UTF-8 sequence at p, or 0 when it is none (RFC 3629: no overlong
  * forms, no surrogates, nothing above U+10FFFF). */
 static size_t utf8_length(const unsigned char *p, size_t len) {
-  size_t need = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3
-                : p[0] < 0xf5                                        ? 4
-                                                                     : 0;
+  size_t need = p[0] < 0x80   ? 1
+                : p[0] < 0xc2 ? 0
+                : p[0] < 0xe0 ? 2
+                : p[0] < 0xf0 ? 3
+                : p[0] < 0xf5 ? 4
+                              : 0;
   if (need == 0 || need > len)
     return 0;
   for (size_t i = 1; i < need; i++)
@@ -82,7 +85,7 @@ static int append_json_text(xh_buffer *out, const char *data, size_t len) {
 
 static int append_base64(xh_buffer *out, const char *data, size_t len) {
   static const char digits[] =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   int err = 0;
   for (size_t i = 0; i < len && err == 0; i += 3) {
     unsigned v = (unsigned)(unsigned char)data[i] << 16;
@@ -130,8 +133,9 @@ static int append_object(xh_buffer *out, int stream, int64_t time_ns, const char
 }
 
 static int give_held(xh_logline *l, int stream, bool partial, xh_buffer *out) {
-  int err = append_object(out, stream, l->held_ns, l->held.data != NULL ? l->held.data : "",
-                          l->held.len, partial);
+  int err =
+    append_object(out, stream, l->held_ns, l->held.data != NULL ? l->held.data : "",
+                  l->held.len, partial);
   l->held.len = 0;
   return err;
 }

@@ -11,9 +11,9 @@
 enum { XH_LINE_PART = 16384 };
 
 typedef struct xh_logline {
-  bool in_line;     /* the last byte seen was not a newline */
-  xh_buffer held;   /* JSON only: the part of a line that has not ended yet */
-  int64_t held_ns;  /* when it began */
+  bool in_line;    /* the last byte seen was not a newline */
+  xh_buffer held;  /* JSON only: the part of a line that has not ended yet */
+  int64_t held_ns; /* when it began */
 } xh_logline;
 
 /* "2026-01-02T03:04:05.000000006Z"; out needs 31 bytes. */

@@ -19,15 +19,15 @@
 #include "watch.h"
 
 enum {
-  STEP_BYTES = 256 * 1024,  /* before other work on the loop has its turn */
-  BLOCK = 32 * 1024,        /* read at a time when bytes must be changed */
+  STEP_BYTES = 256 * 1024, /* before other work on the loop has its turn */
+  BLOCK = 32 * 1024,       /* read at a time when bytes must be changed */
   MAX_FRAME = 64 * 1024,
-  SHARED_WRITE = 4096,      /* what a poll promises for a descriptor in blocking mode */
+  SHARED_WRITE = 4096, /* what a poll promises for a descriptor in blocking mode */
 };
 
 typedef struct source {
-  int fd;       /* -1 until the file is there */
-  int64_t pos;  /* everything before was given or is not wanted */
+  int fd;      /* -1 until the file is there */
+  int64_t pos; /* everything before was given or is not wanted */
   xh_logline line;
 } source;
 
@@ -38,8 +38,8 @@ typedef struct chunk {
 
 struct xh_logread {
   xh_loop *loop;
-  uv_poll_t poll;   /* on target; not started for a plain file */
-  uv_idle_t idle;   /* drives a target that cannot be polled */
+  uv_poll_t poll; /* on target; not started for a plain file */
+  uv_idle_t idle; /* drives a target that cannot be polled */
   int open_handles;
   bool pollable, nonblocking, by_sendfile, closed, ended, finishing;
   xh_logread_options o;
@@ -48,7 +48,7 @@ struct xh_logread {
   source source[2];
   xh_logindex index;
   int64_t next_record, valid_from[2];
-  chunk chunk;      /* being given; length 0: none */
+  chunk chunk; /* being given; length 0: none */
   xh_buffer pending;
   size_t pending_done;
 };
@@ -81,12 +81,13 @@ static int64_t size_of(xh_logread *r, int stream) {
   if (s->fd < 0 || fstat(s->fd, &st) != 0)
     return 0;
   if (st.st_size < s->pos)
-    s->pos = 0;  /* truncated by somebody: the shim appends from the new end on */
+    s->pos = 0; /* truncated by somebody: the shim appends from the new end on */
   return st.st_size;
 }
 
 /* The part of a record that is wanted and not given yet; false when there is none. */
-static bool useful_part(xh_logread *r, int64_t i, const xh_index_record *rec, chunk *out) {
+static bool useful_part(xh_logread *r, int64_t i, const xh_index_record *rec,
+                        chunk *out) {
   source *s = &r->source[rec->stream];
   if (!wants(r, rec->stream) || i < r->valid_from[rec->stream])
     return false;
@@ -143,7 +144,8 @@ static ssize_t push(xh_logread *r, const char *data, size_t len) {
 
 static int flush_pending(xh_logread *r) {
   while (r->pending_done < r->pending.len) {
-    ssize_t n = push(r, r->pending.data + r->pending_done, r->pending.len - r->pending_done);
+    ssize_t n =
+      push(r, r->pending.data + r->pending_done, r->pending.len - r->pending_done);
     if (n == UV_EINTR)
       continue;
     if (n < 0)
@@ -168,7 +170,8 @@ static ssize_t emit_sendfile(xh_logread *r, int64_t most) {
   if (!r->nonblocking && r->pollable && most > SHARED_WRITE)
     most = SHARED_WRITE;
   off_t offset = r->chunk.offset;
-  ssize_t n = sendfile(r->o.target, r->source[r->chunk.stream].fd, &offset, (size_t)most);
+  ssize_t n =
+    sendfile(r->o.target, r->source[r->chunk.stream].fd, &offset, (size_t)most);
   if (n < 0 && (errno == EINVAL || errno == ENOSYS)) {
     r->by_sendfile = false;
     return 0;
@@ -176,7 +179,7 @@ static ssize_t emit_sendfile(xh_logread *r, int64_t most) {
   if (n < 0)
     return -errno;
   if (n == 0)
-    consume(r, r->chunk.length);  /* truncated since we looked */
+    consume(r, r->chunk.length); /* truncated since we looked */
   else
     consume(r, n);
   return n;
@@ -195,7 +198,8 @@ static ssize_t emit_copied(xh_logread *r, int64_t most) {
   int64_t time_ns = r->chunk.time_ns;
   int err;
   if (r->o.format == XH_LOG_JSONL)
-    err = xh_logline_json(&s->line, r->chunk.stream, time_ns, block, (size_t)n, &r->pending);
+    err = xh_logline_json(&s->line, r->chunk.stream, time_ns, block, (size_t)n,
+                          &r->pending);
   else if (r->o.timestamps)
     err = xh_logline_stamp(&s->line, time_ns, block, (size_t)n, &r->pending);
   else
@@ -268,7 +272,8 @@ static void on_idle(uv_idle_t *idle) {
 /* Wait for room in the target (want_room) or only notice that its reader leaves. */
 static void await_target(xh_logread *r, bool want_room) {
   if (r->pollable)
-    uv_poll_start(&r->poll, want_room ? UV_WRITABLE | UV_DISCONNECT : UV_DISCONNECT, on_target);
+    uv_poll_start(&r->poll, want_room ? UV_WRITABLE | UV_DISCONNECT : UV_DISCONNECT,
+                  on_target);
   else if (want_room)
     uv_idle_start(&r->idle, on_idle);
   else
@@ -296,7 +301,7 @@ static int step(xh_logread *r) {
       return (int)n;
     done += n;
     if (!r->nonblocking && r->pollable)
-      return 1;  /* ask the poll again before the next write */
+      return 1; /* ask the poll again before the next write */
   }
   return 1;
 }
@@ -390,7 +395,7 @@ static void begin_at_line(xh_logread *r, int64_t count) {
       open_end = true;
   }
   if (open_end && left > 0)
-    left--;  /* the unfinished line is one of those asked for */
+    left--; /* the unfinished line is one of those asked for */
   if (r->o.lines == 0)
     found = true;
   for (int stream = 1; stream >= 0 && !found; stream--)
@@ -461,9 +466,9 @@ static int open_handles(xh_logread *r) {
     return 0;
   int err = uv_poll_init(&r->loop->uv, &r->poll, r->o.target);
   if (!r->nonblocking)
-    fcntl(r->o.target, F_SETFL, flags);  /* uv_poll_init made it non-blocking for all */
+    fcntl(r->o.target, F_SETFL, flags); /* uv_poll_init made it non-blocking for all */
   if (err == UV_EPERM)
-    return 0;  /* /dev/null and its like are always ready */
+    return 0; /* /dev/null and its like are always ready */
   if (err < 0)
     return err;
   r->pollable = true;
@@ -479,15 +484,15 @@ int xh_logread_open(xh_logread **out, xh_loop *loop, const xh_logread_options *o
     return UV_ENOMEM;
   r->loop = loop;
   r->o = *o;
-  r->o.target = -1;  /* the caller's until we succeed */
+  r->o.target = -1; /* the caller's until we succeed */
   r->source[0] = (source){.fd = -1, .pos = o->from[0]};
   r->source[1] = (source){.fd = -1, .pos = o->from[1]};
   r->index.fd = -1;
   r->log_dir = fcntl(o->log_dir, F_DUPFD_CLOEXEC, 3);
   int err = r->log_dir < 0 ? -errno : 0;
   if (err == 0 && o->follow)
-    err = xh_watch_open(&r->watch, loop, r->log_dir, XH_WATCH_MODIFIED | XH_WATCH_APPEARED,
-                        on_change, r);
+    err = xh_watch_open(&r->watch, loop, r->log_dir,
+                        XH_WATCH_MODIFIED | XH_WATCH_APPEARED, on_change, r);
   if (err < 0) {
     if (r->log_dir >= 0)
       close(r->log_dir);

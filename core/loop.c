@@ -24,7 +24,8 @@ int xh_loop_close(xh_loop *loop) {
   return uv_loop_close(&loop->uv);
 }
 
-void xh_loop_linger(uv_loop_t *uv, xh_lingering *entry, void (*abandon)(xh_lingering *)) {
+void xh_loop_linger(uv_loop_t *uv, xh_lingering *entry,
+                    void (*abandon)(xh_lingering *)) {
   xh_loop *loop = uv->data;
   entry->abandon = abandon;
   entry->next = &loop->lingering;

@@ -15,9 +15,9 @@ typedef struct xh_lingering {
 } xh_lingering;
 
 typedef struct xh_loop {
-  uv_loop_t uv;                /* uv.data points back here */
-  xh_lingering lingering;      /* head of a ring */
-  struct xh_watcher *watcher;  /* watch.c: the loop's inotify descriptor, or NULL */
+  uv_loop_t uv;               /* uv.data points back here */
+  xh_lingering lingering;     /* head of a ring */
+  struct xh_watcher *watcher; /* watch.c: the loop's inotify descriptor, or NULL */
 } xh_loop;
 
 /* Returns 0 or a negative uv error, and then nothing needs closing. */
@@ -29,7 +29,8 @@ int xh_loop_close(xh_loop *loop);
 
 /* For the owner of a handle that has to outlive its release: abandon is called at
  * xh_loop_close() unless xh_loop_forget() was called before. */
-void xh_loop_linger(uv_loop_t *loop, xh_lingering *entry, void (*abandon)(xh_lingering *));
+void xh_loop_linger(uv_loop_t *loop, xh_lingering *entry,
+                    void (*abandon)(xh_lingering *));
 void xh_loop_forget(uv_loop_t *loop, xh_lingering *entry);
 
 /* Nanoseconds of CLOCK_BOOTTIME (goes on while the machine sleeps; deadlines) and of

@@ -21,13 +21,13 @@
 enum { MAX_FDS = 16, FIRST_SAFE_FD = 64 };
 
 struct xh_process {
-  uv_poll_t exited;  /* on the pidfd: readable once the program has ended */
+  uv_poll_t exited; /* on the pidfd: readable once the program has ended */
   int pidfd;
   pid_t pid;
   bool released, ended;
   xh_exit_fn on_exit;
   void *user;
-  xh_lingering lingering;  /* linked into the loop from release to reaping */
+  xh_lingering lingering; /* linked into the loop from release to reaping */
 };
 
 static void on_closed(uv_handle_t *handle) {
@@ -114,8 +114,9 @@ static int spawn(pid_t *pid, const xh_spawn_options *o, const int lifted[MAX_FDS
   sigfillset(&all);
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setsigdefault(&attributes, &all);
-  posix_spawnattr_setflags(&attributes, (short)(POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
-                                                POSIX_SPAWN_SETSIGDEF));
+  posix_spawnattr_setflags(
+    &attributes,
+    (short)(POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
   err = -posix_spawn(pid, o->file, &actions, &attributes, o->argv, o->envp);
   posix_spawnattr_destroy(&attributes);
 free_actions:

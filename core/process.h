@@ -16,16 +16,17 @@ typedef struct xh_process xh_process;
 typedef void (*xh_exit_fn)(xh_process *p, int status, int signal, void *user);
 
 typedef struct xh_spawn_fd {
-  int source;  /* borrowed, stays open here */
-  int target;  /* the number the program sees */
+  int source; /* borrowed, stays open here */
+  int target; /* the number the program sees */
 } xh_spawn_fd;
 
 typedef struct xh_spawn_options {
   size_t struct_size;
-  const char *file;  /* path of the program; no search */
+  const char *file; /* path of the program; no search */
   char *const *argv;
   char *const *envp;
-  const xh_spawn_fd *fds;  /* what it inherits beside 0-2, which are /dev/null unless named */
+  const xh_spawn_fd
+    *fds; /* what it inherits beside 0-2, which are /dev/null unless named */
   size_t fd_count;
   xh_exit_fn on_exit;
   void *user;
@@ -35,7 +36,8 @@ typedef struct xh_spawn_options {
  * dispositions. Returns 0 and sets *out, or a negative uv error (also when the
  * program cannot be executed) and leaves *out alone. The caller owns *out and must
  * release it. The memory behind options is needed during the call only. */
-int xh_process_spawn(xh_process **out, uv_loop_t *loop, const xh_spawn_options *options);
+int xh_process_spawn(xh_process **out, uv_loop_t *loop,
+                     const xh_spawn_options *options);
 
 pid_t xh_process_pid(const xh_process *p);
 

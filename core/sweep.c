@@ -84,7 +84,8 @@ int xh_sweep_kill(const char *variable) {
   while ((entry = readdir(proc)) != NULL) {
     char *end;
     long pid = strtol(entry->d_name, &end, 10);
-    if (*end == '\0' && pid > 1 && pid != (long)getpid() && kill_if_marked(pid, variable))
+    if (*end == '\0' && pid > 1 && pid != (long)getpid() &&
+        kill_if_marked(pid, variable))
       killed++;
   }
   closedir(proc);

@@ -9,10 +9,10 @@ enum { XH_USER_GROUPS = 64 };
 typedef struct xh_user {
   uid_t uid;
   gid_t gid;
-  char name[64];   /* "" when the uid is in no database */
-  char home[512];  /* "/" then */
+  char name[64];  /* "" when the uid is in no database */
+  char home[512]; /* "/" then */
   gid_t groups[XH_USER_GROUPS];
-  int group_count;  /* supplementary groups, the primary one among them */
+  int group_count; /* supplementary groups, the primary one among them */
 } xh_user;
 
 /* Look up "name", "uid", "name:group", "uid:gid" and mixtures. A number need not be

@@ -16,7 +16,7 @@ struct xh_watch {
   xh_watch *next;
   struct xh_watcher *watcher;
   int wd, what;
-  bool closed;  /* closed while events are being told: freed after that */
+  bool closed; /* closed while events are being told: freed after that */
   xh_watch_fn on_change;
   void *user;
 };
@@ -24,9 +24,9 @@ struct xh_watch {
 struct xh_watcher {
   uv_poll_t poll;
   int fd;
-  int users;    /* watches that are open: with none, the loop need not run for us */
-  int telling;  /* depth of callbacks */
-  bool stale;   /* closed watches wait to be freed */
+  int users;   /* watches that are open: with none, the loop need not run for us */
+  int telling; /* depth of callbacks */
+  bool stale;  /* closed watches wait to be freed */
   xh_watch *bucket[BUCKETS];
 };
 
@@ -121,8 +121,8 @@ static int watcher_of(struct xh_watcher **out, xh_loop *loop) {
   return 0;
 }
 
-int xh_watch_open(xh_watch **out, xh_loop *loop, int dir, int what, xh_watch_fn on_change,
-                  void *user) {
+int xh_watch_open(xh_watch **out, xh_loop *loop, int dir, int what,
+                  xh_watch_fn on_change, void *user) {
   struct xh_watcher *r;
   int err = watcher_of(&r, loop);
   if (err < 0)
@@ -168,7 +168,7 @@ void xh_watch_close(xh_watch *w) {
     return;
   struct xh_watcher *r = w->watcher;
   if (!is_shared(w))
-    inotify_rm_watch(r->fd, w->wd);  /* fails harmlessly when the folder is gone */
+    inotify_rm_watch(r->fd, w->wd); /* fails harmlessly when the folder is gone */
   w->closed = r->stale = true;
   if (--r->users == 0)
     uv_unref((uv_handle_t *)&r->poll);

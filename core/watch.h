@@ -10,10 +10,10 @@
 typedef struct xh_watch xh_watch;
 
 enum {
-  XH_WATCH_APPEARED = 1,  /* name was made, linked or renamed into the folder */
-  XH_WATCH_MODIFIED = 2,  /* the file name was written to */
-  XH_WATCH_GONE = 4,      /* the folder itself was removed or moved; the last report */
-  XH_WATCH_LOST = 8,      /* the kernel's queue overflowed: look at everything again */
+  XH_WATCH_APPEARED = 1, /* name was made, linked or renamed into the folder */
+  XH_WATCH_MODIFIED = 2, /* the file name was written to */
+  XH_WATCH_GONE = 4,     /* the folder itself was removed or moved; the last report */
+  XH_WATCH_LOST = 8,     /* the kernel's queue overflowed: look at everything again */
 };
 
 /* Called on the loop thread; name is "" for GONE and LOST, and borrowed. The watch
@@ -23,8 +23,8 @@ typedef void (*xh_watch_fn)(xh_watch *w, int what, const char *name, void *user)
 /* Watch the folder behind descriptor dir (borrowed) for the kinds in `what`. Returns
  * 0 and sets *out, which the caller owns and must close; or a negative error
  * (UV_ENOSPC: the limit fs.inotify.max_user_watches). */
-int xh_watch_open(xh_watch **out, xh_loop *loop, int dir, int what, xh_watch_fn on_change,
-                  void *user);
+int xh_watch_open(xh_watch **out, xh_loop *loop, int dir, int what,
+                  xh_watch_fn on_change, void *user);
 
 /* No callback any more; frees w. Safe on NULL. */
 void xh_watch_close(xh_watch *w);

@@ -7,6 +7,6 @@ if os.getenv("EXHOST_GC_STRESS") then
   collectgarbage("setstepmul", 1000)
 end
 
-local words = { "--output=spec.conformance.output" }
+local words = { "--output=conformance.output" }
 for _, word in ipairs(arg) do words[#words + 1] = word end
-return require("exhost.cli.busted").run(words, "./?.lua")
+return require("exhost.cli.busted").run(words, "./?.lua;./spec/?.lua")

@@ -42,8 +42,8 @@ function Process:facts(request)
     return nil, string.format("engine_spec.params.user: %s: %q", what, asked or uid), "invalid"
   end
   if asked and uid ~= 0 and (user.uid ~= uid or user.gid ~= gid) then
-    return nil, string.format("engine_spec.params.user: to become %q exhost must run as root", asked),
-      "denied"
+    return nil, string.format(
+      "engine_spec.params.user: to become %q exhost must run as root", asked), "denied"
   end
   facts.user = user
   return facts
@@ -58,7 +58,8 @@ local UNSUPPORTED = {
 local function unsupported(request)
   for _, field in ipairs { "inputs", "outputs", "keys", "ports_to_bind" } do
     if request[field] and #request[field] > 0 then
-      return string.format("%s: %s not supported by the process executor", field, UNSUPPORTED[field])
+      return string.format("%s: %s not supported by the process executor", field,
+        UNSUPPORTED[field])
     end
   end
   local gpus = request.resources and request.resources.gpus
@@ -94,8 +95,8 @@ function Process:check(body, ceiling)
   local denied = ceiling.users and ceiling.users.deny
   for _, uid in ipairs(denied or {}) do
     if body.uid == uid then
-      return nil, string.format("engine_spec.params.user: uid %d is denied by ceiling.users.deny", uid),
-        "denied"
+      return nil, string.format(
+        "engine_spec.params.user: uid %d is denied by ceiling.users.deny", uid), "denied"
     end
   end
   return true

@@ -1,6 +1,7 @@
 --- The process backend's own part of a request.
 
-local schema_limits = { arg = 131071, total = 2 * 1024 * 1024 } -- MAX_ARG_STRLEN less its NUL; ARG_MAX
+-- The kernel's MAX_ARG_STRLEN less its NUL, and the usual ARG_MAX.
+local schema_limits = { arg = 131071, total = 2 * 1024 * 1024 }
 
 local function word_list(doc)
   return { type = "list", doc = doc,

@@ -130,7 +130,8 @@ function backend.names(lua_path)
   for _, root in ipairs(backend.roots(lua_path)) do
     local dir = dirs.open(root .. "/backends")
     for _, name in ipairs(dir and dir:list() or {}) do
-      if is_name(name) and not seen[name] and exists(root .. "/backends/" .. name .. "/init.lua") then
+      local path = root .. "/backends/" .. name .. "/init.lua"
+      if is_name(name) and not seen[name] and exists(path) then
         seen[name] = true
         names[#names + 1] = name
       end

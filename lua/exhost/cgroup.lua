@@ -116,7 +116,8 @@ function cgroup.unenforced(found, limits)
   for limit, controller in pairs(parent) do
     local there = found.version == 2 or found.parents[controller]
     if limits[limit] and (found.version == 0 or not there) then
-      missing[#missing + 1] = limit .. " limit (no " .. controller .. " control group that we may use)"
+      missing[#missing + 1] = string.format("%s limit (no %s control group that we may use)",
+        limit, controller)
     end
   end
   table.sort(missing)

@@ -18,7 +18,8 @@ local function check(options)
   for key, value in pairs(options) do
     if not OPTIONS[key] then return nil, "log option " .. tostring(key) .. ": unknown" end
     if type(value) ~= OPTIONS[key] then
-      return nil, string.format("log option %s: expected %s, got %s", key, OPTIONS[key], type(value))
+      return nil, string.format("log option %s: expected %s, got %s", key, OPTIONS[key],
+        type(value))
     end
   end
   if options.format and not FORMATS[options.format] then

@@ -91,7 +91,9 @@ end
 local function is_ipv4(text)
   local count = 0
   for part in (text .. "."):gmatch("([^.]*)%.") do
-    if not part:find("^%d%d?%d?$") or tonumber(part) > 255 or part:find("^0%d") then return false end
+    if not part:find("^%d%d?%d?$") or tonumber(part) > 255 or part:find("^0%d") then
+      return false
+    end
     count = count + 1
   end
   return count == 4

@@ -14,7 +14,9 @@ local schema = {}
 local EXACT = 2 ^ 53 -- beyond it a double is not a whole number any more
 
 local function show(value)
-  if type(value) == "string" then return string.format("%q", #value > 40 and value:sub(1, 40) .. "…" or value) end
+  if type(value) == "string" then
+    return string.format("%q", #value > 40 and value:sub(1, 40) .. "…" or value)
+  end
   if type(value) == "number" then return string.format("%.17g", value) end
   if type(value) == "table" then return "a table" end
   return tostring(value)
@@ -36,7 +38,8 @@ function TYPES.string(field, value, path)
   end
   if field.not_empty and value == "" then return expected(path, "a non-empty string", value) end
   if field.max_length and #value > field.max_length then
-    return nil, string.format("%s: is %d bytes long, the limit is %d", path, #value, field.max_length)
+    return nil, string.format("%s: is %d bytes long, the limit is %d", path, #value,
+      field.max_length)
   end
   if field.pattern and not value:find(field.pattern) then
     return expected(path, field.what or "text like " .. field.pattern, value)
@@ -52,7 +55,9 @@ end
 local function bounds(field)
   if field.above then return "a number above " .. field.above end
   local what = field.type == "integer" and "a whole number" or "a number"
-  if field.min and field.max then return string.format("%s from %.0f to %.0f", what, field.min, field.max) end
+  if field.min and field.max then
+    return string.format("%s from %.0f to %.0f", what, field.min, field.max)
+  end
   if field.min then return string.format("%s of %.0f or more", what, field.min) end
   return what
 end
@@ -165,7 +170,8 @@ local function unknown(key, field, path, run)
   local known = {}
   for name in pairs(field.fields) do known[#known + 1] = name end
   local near = schema.suggest(tostring(key), known)
-  local message = string.format("%s: unknown field%s", (path ~= "" and path .. "." or "") .. tostring(key),
+  local at = (path ~= "" and path .. "." or "") .. tostring(key)
+  local message = string.format("%s: unknown field%s", at,
     near and string.format(" (did you mean %q?)", near) or "")
   if not (run.lenient or run.warn_unknown) then return message end
   run.warnings[#run.warnings + 1] = message .. ", ignored"
@@ -202,7 +208,9 @@ local function gather(field, value, path, run)
 end
 
 function TYPES.record(field, value, path, run)
-  if type(value) ~= "table" then return expected(path ~= "" and path or "request", "an object", value) end
+  if type(value) ~= "table" then
+    return expected(path ~= "" and path or "request", "an object", value)
+  end
   local before = run.warn_unknown
   run.warn_unknown = before or field.unknown == "warn"
   local given, err = gather(field, value, path, run)
@@ -233,7 +241,9 @@ local function runner(options)
     if normal == nil then return nil, err end
     if field.check then
       local checked, why = field.check(normal, run.warnings, path)
-      if checked == nil then return nil, why:sub(1, 1) == "@" and why:sub(2) or path .. ": " .. why end
+      if checked == nil then
+        return nil, why:sub(1, 1) == "@" and why:sub(2) or path .. ": " .. why
+      end
       normal = checked
     end
     return normal

@@ -40,6 +40,10 @@ function Shim:_line(line)
   if self.wake then self.wake() end
 end
 
+local function unexpected(line)
+  return line and "unexpected answer from the shim: " .. line
+end
+
 --- The next answer. Suspends.
 ---@return string? line, string? err, string? code
 function Shim:answer()
@@ -90,7 +94,7 @@ function shim.start(dir, log_dir, spec)
   local line, why, code, data = self:answer()
   if line ~= "ready" then
     self:close()
-    return nil, line and "unexpected answer from the shim: " .. line or why, code or "internal", data
+    return nil, unexpected(line) or why, code or "internal", data
   end
   return self
 end
@@ -104,7 +108,7 @@ function Shim:go()
   local pid = line and line:match("^started (%d+)$")
   self:close()
   if not pid then
-    return nil, line and "unexpected answer from the shim: " .. line or why, code or "internal", data
+    return nil, unexpected(line) or why, code or "internal", data
   end
   return tonumber(pid)
 end

@@ -154,7 +154,8 @@ function start.run(executor, plan)
   if taken then
     ok, err, code, data = run(executor, view, plan)
   elseif taken == false then
-    err, code = string.format("job %s is held by execution %s", asked.job_id, holder), "already_started"
+    err = string.format("job %s is held by execution %s", asked.job_id, holder)
+    code = "already_started"
   else
     err, code = holder, kind
   end

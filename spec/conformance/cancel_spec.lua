@@ -3,7 +3,8 @@ local loop = require "exhost.loop"
 
 describe(c.name .. ": cancel", function()
   it("lets a job end in its own way, and calls it cancelled", c.with(function(ex)
-    local request = c.request(c.sh("trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.05; done"))
+    local request = c.request(c.sh(
+      "trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.05; done"))
     assert(ex:start(request))
     c.wait_for_output(ex, request.execution_id, "up\n")
     assert.is_true(ex:cancel(request.execution_id))
@@ -25,7 +26,8 @@ describe(c.name .. ": cancel", function()
 
   it("sends the signal that is asked for", c.with(function(ex)
     for _, signal in ipairs { "QUIT", "SIGQUIT", 3 } do
-      local request = c.request(c.sh("trap 'echo q; exit' QUIT; echo up; while :; do sleep 0.05; done"))
+      local request = c.request(c.sh(
+        "trap 'echo q; exit' QUIT; echo up; while :; do sleep 0.05; done"))
       assert(ex:start(request))
       c.wait_for_output(ex, request.execution_id, "up\n")
       assert(ex:cancel(request.execution_id, { signal = signal }))

@@ -21,8 +21,9 @@ describe(c.name .. ": get_log_stream", function()
     local request = c.request(c.sh("for i in 1 2 3 4 5; do echo $i; sleep 0.02; done; printf end"))
     local id = request.execution_id
     assert(ex:run(request))
-    for lines, expected in pairs { [0] = "", [1] = "end", [2] = "5\nend", [6] = "1\n2\n3\n4\n5\nend",
-      [99] = "1\n2\n3\n4\n5\nend" } do
+    local all = "1\n2\n3\n4\n5\nend"
+    for lines, expected in pairs { [0] = "", [1] = "end", [2] = "5\nend", [6] = all,
+      [99] = all } do
       assert.equal(expected, stream(ex, id, { lines = lines }))
     end
   end))

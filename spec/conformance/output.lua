@@ -25,8 +25,8 @@ return function()
   end
 
   -- Errors outside of a spec: a file that does not load, a describe block that raises.
-  handler.error = function()
-    describe("error", handler.errors[#handler.errors])
+  handler.error = function(element, _, message)
+    describe("error", { name = element and element.name, element = element, message = message })
     return nil, true
   end
 

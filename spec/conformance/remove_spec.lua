@@ -49,10 +49,9 @@ describe(c.name .. ": remove, cleanup, terminate_by_job_id", function()
   end))
 
   it("cleans up everything", c.with(function(ex)
-    local ids = {}
     for i = 1, 4 do
       local request = c.request(c.sh(i % 2 == 0 and "sleep 30" or "exit 0"))
-      ids[i] = assert(ex:start(request))
+      assert(ex:start(request))
     end
     assert.is_true(ex:cleanup())
     assert.same({}, ex:list())

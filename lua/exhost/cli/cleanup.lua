@@ -3,7 +3,9 @@
 return {
   usage = "cleanup",
   summary = "stop and remove all executions, half-made ones too",
-  options = { { "-b", "--backend", key = "backend", value = "NAME", help = "only this backend's" } },
+  options = {
+    { "-b", "--backend", key = "backend", value = "NAME", help = "only this backend's" },
+  },
   run = function(ctx, options)
     return ctx:with_executor(function(ex)
       ex.only = options.backend

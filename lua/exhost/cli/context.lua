@@ -41,7 +41,9 @@ end
 
 function Context:error(message, code, data)
   if self.json then
-    local text = json.encode { error = { code = code or "internal", message = message, data = data } }
+    local text = json.encode {
+      error = { code = code or "internal", message = message, data = data },
+    }
     system.write(2, (text or "{}") .. "\n")
   else
     system.write(2, "exhost: " .. message .. "\n")

@@ -28,9 +28,12 @@ local function moment(text)
 end
 
 local function stream_options(options)
-  local asked, err = { follow = options.follow, tail = options.no_history,
-    timestamps = options.timestamps, format = options.format }, nil
-  if options.stdout ~= options.stderr then asked.stream = options.stdout and "stdout" or "stderr" end
+  local err
+  local asked = { follow = options.follow, tail = options.no_history,
+    timestamps = options.timestamps, format = options.format }
+  if options.stdout ~= options.stderr then
+    asked.stream = options.stdout and "stdout" or "stderr"
+  end
   if options.lines then
     asked.lines = tonumber(options.lines)
     if not asked.lines then return nil, "-n: expected a number, got " .. options.lines end

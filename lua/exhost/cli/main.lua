@@ -9,8 +9,10 @@ local GLOBAL = {
   { "--executor", key = "executor", value = "ID", help = "executor id (default: default)" },
   { "--state-dir", key = "state_dir", value = "DIR",
     help = "state folder (default: $EXHOST_STATE_DIR, else the user's own)" },
-  { "--config", key = "config", value = "FILE", help = "settings (default: /etc/exhost/config.lua)" },
-  { "--lua-path", key = "lua_path", value = "DIRS", help = "more folders with backends/ and policies/" },
+  { "--config", key = "config", value = "FILE",
+    help = "settings (default: /etc/exhost/config.lua)" },
+  { "--lua-path", key = "lua_path", value = "DIRS",
+    help = "more folders with backends/ and policies/" },
   { "--json", key = "json", help = "print one JSON value; errors as JSON on stderr" },
   { "-h", "--help", key = "help", help = "explain the command" },
 }

@@ -135,7 +135,8 @@ end
 --- Build the request: the file's, then what the options say.
 ---@return table? request, string? err, string? code
 function request.build(options, words)
-  local asked, err, code = {}, nil, nil
+  local asked = {}
+  local err, code
   if options.file then
     asked, err, code = read_request(options.file)
     if not asked then return nil, err, code end

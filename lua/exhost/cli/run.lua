@@ -16,7 +16,8 @@ local run = {
 
 run.options = {}
 for _, option in ipairs(request.OPTIONS) do run.options[#run.options + 1] = option end
-run.options[#run.options + 1] = { "--rm", key = "rm", help = "remove it with its logs when it ended" }
+run.options[#run.options + 1] = { "--rm", key = "rm",
+  help = "remove it with its logs when it ended" }
 
 local INTERRUPTS = { [1] = true, [2] = true, [15] = true } -- HUP INT TERM
 

@@ -12,9 +12,10 @@ local wait = {
 }
 
 function wait.run(ctx, options)
-  local id, timeout, err = options[1], nil, nil
+  local id, timeout = options[1], nil
   if not id or options[2] then return ctx:usage("wait: expected one execution id", 125) end
   if options.timeout then
+    local err
     timeout, err = units.duration(options.timeout)
     if not timeout then return ctx:usage("--timeout: " .. err, 125) end
   end

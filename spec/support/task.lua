@@ -1,2 +1,0 @@
---- The task helper, under the name specs use.
-return require "spec.conformance.task"
