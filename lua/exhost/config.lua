@@ -1,0 +1,117 @@
+--- Settings: one table, checked by the request's schema engine. A settings file is Lua data,
+--- evaluated without any library.
+local schema = require "exhost.schema"
+local text = require "exhost.text"
+
+local config = {}
+
+local KIB, MIB, GIB = 1024, 1024 ^ 2, 1024 ^ 3
+local MAX_SECONDS = 1e9            -- three decades
+local MAX_INSTRUCTIONS = 1e6
+local BYTECODE = 27
+
+local function duration(default, doc)
+  return { type = "duration", default = default, max = MAX_SECONDS, doc = doc }
+end
+
+local function size(default, doc)
+  return { type = "size", default = default, doc = doc }
+end
+
+local function one_of(values, default, doc)
+  return { type = "enum", values = values, default = default, doc = doc }
+end
+
+local function flag(doc)
+  return { type = "boolean", default = false, doc = doc }
+end
+
+local function ordered(settings)
+  if settings.pipe_grace > settings.pipe_grace_max then
+    return nil, "pipe_grace is above pipe_grace_max"
+  end
+  if settings.policy_soft > settings.policy_hard then
+    return nil, "policy_soft is above policy_hard"
+  end
+  return settings
+end
+
+local function operators_table(ceiling)
+  if type(ceiling) ~= "table" then return nil, "expected a table" end
+  return ceiling
+end
+
+config.SCHEMA = {
+  type = "record",
+  default = {},
+  check = ordered,
+  fields = {
+    retention = duration(24 * 3600, "how long a result and its logs are kept after the end"),
+    log_limit = size(GIB, "the most bytes of a log file; the rest is counted"),
+    output_limit = size(MIB, "the most bytes of a stream that a result returns"),
+    stop_grace = duration(10, "from the stop signal to SIGKILL"),
+    pipe_grace = duration(2, "how long output may stay open after the exit, renewed by data"),
+    pipe_grace_max = duration(10, "and at most"),
+    events_limit = size(256 * KIB, "the most bytes of an execution's events"),
+    enforce = one_of({ "warn", "strict" }, "warn", "what a limit that cannot be enforced does"),
+    durability = one_of({ "result", "full" }, "result", "what is synced to the disk"),
+    image_pull = one_of({ "never", "missing", "always" }, "missing", "when images are pulled"),
+    ceiling = { type = "any", check = operators_table, doc = "what no policy may go beyond" },
+    policy_soft = duration(0.05, "the time of a policy, after which it is interrupted"),
+    policy_hard = duration(0.25, "and after which it is killed"),
+    serve = flag "listen for commands on the socket of the state folder",
+    attach = flag "listen for a REPL on a second socket",
+  },
+}
+
+--- Check settings and fill in the defaults.
+---@param settings table?
+---@return exhost.Settings? settings, string? err, string? code
+function config.check(settings)
+  local checked, err, code = schema.check(config.SCHEMA, settings)
+  if checked == nil then return nil, err, code end
+  return checked
+end
+
+--- Run a chunk that must end soon and has no library, not even the methods of strings. Hooks do
+--- not fire in compiled code, so it is not compiled.
+---@return boolean ok, any value
+local function run_limited(chunk)
+  local hook, mask, count = debug.gethook()
+  local strings = getmetatable("")
+  local methods = strings.__index
+  strings.__index = nil
+  jit.off(chunk, true)
+  debug.sethook(function()
+    error("it takes too long", 0)
+  end, "", MAX_INSTRUCTIONS)
+  local ok, value = pcall(chunk)
+  strings.__index = methods
+  if hook then debug.sethook(hook, mask, count) else debug.sethook() end
+  return ok, value
+end
+
+--- Evaluate the text of a settings file and check what it returns.
+---@param source string such as `return { retention = "24h" }`
+---@param name string the file, for messages
+---@return exhost.Settings? settings, string? err, string? code
+function config.load(source, name)
+  if type(source) ~= "string" then error("config.load: expected a string", 2) end
+  local function refused(why)
+    return nil, string.format("settings %s: %s", name, why), "invalid"
+  end
+  if source:byte(1) == BYTECODE then return refused "bytecode is not settings" end
+  local chunk, problem = loadstring(source, "=" .. name)
+  if not chunk then return refused(problem) end
+  local ok, value = run_limited(setfenv(chunk, {}))
+  if not ok then return refused(tostring(value)) end
+  if type(value) ~= "table" then
+    local got = type(value) == "string" and text.quote(value) or type(value)
+    return refused("expected the file to return a table, got " .. got)
+  end
+  local settings, err = config.check(value)
+  if settings == nil then return refused(err) end
+  return settings
+end
+
+return config

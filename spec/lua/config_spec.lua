@@ -1,0 +1,121 @@
+local config = require "exhost.config"
+
+local DEFAULTS = {
+  retention = 86400, log_limit = 1073741824, output_limit = 1048576, stop_grace = 10,
+  pipe_grace = 2, pipe_grace_max = 10, events_limit = 262144, enforce = "warn",
+  durability = "result", image_pull = "missing", policy_soft = 0.05, policy_hard = 0.25,
+  serve = false, attach = false,
+}
+
+describe("settings", function()
+  it("have defaults", function()
+    assert.same(DEFAULTS, config.check())
+    assert.same(DEFAULTS, config.check {})
+  end)
+
+  it("are fresh each time", function()
+    config.check().retention = 1
+    assert.equal(86400, config.check().retention)
+  end)
+
+  for _, case in ipairs {
+    { "retention", "1h30m", 5400 }, { "retention", 0, 0 }, { "log_limit", "64m", 67108864 },
+    { "output_limit", 10, 10 }, { "stop_grace", 0.5, 0.5 }, { "enforce", "strict", "strict" },
+    { "durability", "full", "full" }, { "image_pull", "never", "never" }, { "serve", true, true },
+    { "policy_soft", "20ms", 0.02 }, { "ceiling", { users = { deny = { 0 } } } },
+    { "pipe_grace_max", "1m", 60 },
+  } do
+    it("take " .. case[1], function()
+      local settings = assert(config.check { [case[1]] = case[2] })
+      assert.same(case[3] or case[2], settings[case[1]])
+    end)
+  end
+
+  for _, case in ipairs {
+    { { retention = "soon" }, "retention: expected a duration" },
+    { { retention = -1 }, "retention: expected a duration" },
+    { { retention = 1e10 }, "retention: expected a duration up to 1000000000" },
+    { { retentoin = 1 }, 'unknown field "retentoin" (did you mean "retention"?)' },
+    { { log_limit = 1.5 }, "log_limit: expected a whole number of bytes" },
+    { { enforce = "maybe" }, 'enforce: expected "warn" or "strict", got "maybe"' },
+    { { image_pull = true }, 'image_pull: expected "never", "missing" or "always", got true' },
+    { { serve = 1 }, "serve: expected true or false" }, { { ceiling = 1 },
+      "ceiling: expected a table" },
+    { { ceiling = { f = print } }, "ceiling.f: expected data, got a function" },
+    { { pipe_grace = 11 }, "pipe_grace is above pipe_grace_max" },
+    { { policy_soft = 1 }, "policy_soft is above policy_hard" },
+    { { 1 }, "expected an object, got a list" }, { "x", 'expected an object, got "x"' },
+  } do
+    it("are refused with " .. case[2], function()
+      local settings, err, code = config.check(case[1])
+      assert.is_nil(settings)
+      assert.equal("invalid", code)
+      assert.truthy(err:find(case[2], 1, true), err)
+    end)
+  end
+end)
+
+describe("a settings file", function()
+  it("is Lua data", function()
+    local settings = assert(config.load([[
+      -- a comment
+      local hour = 3600
+      return { retention = 2 * hour, ceiling = { devices = { "/dev/kfd" } } }
+    ]], "test.lua"))
+    assert.equal(7200, settings.retention)
+    assert.equal("/dev/kfd", settings.ceiling.devices[1])
+    assert.equal(10, settings.stop_grace)
+  end)
+
+  for _, case in ipairs {
+    { "return {", "test.lua:1:" },
+    { "return 1", "expected the file to return a table, got number" },
+    { "", "expected the file to return a table, got nil" },
+    { "return 'a'", 'expected the file to return a table, got "a"' },
+    { string.dump(function() return {} end), "bytecode is not settings" },
+    { "return { x = os.getenv('HOME') }", "global 'os'" },
+    { "print(1)", "global 'print'" }, { "return { retention = require }", nil },
+    { "while true do end", "it takes too long" },
+    { "local function f() return f() end f()", "it takes too long" },
+    { "local f = function() return f() end f()", "global 'f'" },
+    { "return { x = ('x'):rep(1e9) }", "string" },
+    { "local f; f = function() return f() end; f()", "it takes too long" },
+    { "for i = 1, 1e12 do local x = i * 2 end", "it takes too long" },
+    { "return setfenv", "got nil" }, { "return { stop_grace = 'x' }", "stop_grace: expected" },
+    { "\n\nreturn 1 + {}", "test.lua:3:" },
+  } do
+    it("holding " .. case[1]:gsub("%c", " "):sub(1, 40), function()
+      local settings, err, code = config.load(case[1], "test.lua")
+      if not case[2] then
+        assert.equal(86400, settings.retention)
+        return
+      end
+      assert.is_nil(settings)
+      assert.equal("invalid", code)
+      assert.equal("settings test.lua: ", err:sub(1, 19))
+      assert.truthy(err:find(case[2], 1, true), err)
+    end)
+  end
+
+  it("leaves the hook as it was", function()
+    local function hook() end
+    debug.sethook(hook, "", 12345)
+    config.load("while true do end", "test.lua")
+    local now, _, count = debug.gethook()
+    debug.sethook()
+    assert.equal(hook, now)
+    assert.equal(12345, count)
+    config.load("return {}", "test.lua")
+    assert.is_nil((debug.gethook()))
+  end)
+
+  it("changes nothing outside", function()
+    config.load("x = 1 string = 2 return {}", "test.lua")
+    assert.is_nil(rawget(_G, "x"))
+    assert.is_table(string)
+  end)
+
+  it("wants text", function()
+    assert.has_error(function() config.load(nil, "a") end, "config.load: expected a string")
+  end)
+end)
