@@ -38,7 +38,10 @@ end
 local function merge(exit, evidence)
   local facts = {}
   for _, source in ipairs { exit or {}, evidence or {} } do
-    for key, value in pairs(source) do facts[key] = value end
+    for key, value in pairs(source) do
+      local whole = type(value) == "string" and #value <= 15 and value:find("^%d+$")
+      facts[key] = whole and tonumber(value) or value
+    end
   end
   facts.format = nil
   return facts

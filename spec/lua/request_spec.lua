@@ -30,7 +30,7 @@ describe("a request", function()
          "disk":{"size":0,"model":"","vendor":"",
          "type":"","interface":"","read_speed":0,"write_speed":0}},
        "Inputs":[{"type":"bind","source":"/srv/t/task:42/in","target":"/in","readonly":true}],
-       "Outputs":null,"ResultsDir":"/work/jobs/a","PersistLogsDuration":1800000000000,
+       "Outputs":null,"ResultsDir":"/srv/jobs/a","PersistLogsDuration":1800000000000,
        "ProvisionScripts":{"10-a.sh":"IyEvYmluL3NoDQplY2hvIG9uZQ0K"},
        "Keys":[{"type":"ssh","file":"ssh-ed25519 AAAA","dest":""}],
        "PortsToBind":[{"IP":"::1","HostPort":8080,"ExecutorPort":80}],"GatewayIP":"10.0.0.1"}
