@@ -34,6 +34,10 @@ function result.parse_exit(content)
   return exit
 end
 
+-- Facts that the result tells under its own names.
+local TOLD = { "code", "signal", "started_at", "finished_at", "utime_us", "stime_us", "maxrss_kb",
+  "cpu_ns", "memory_peak", "inblock", "oublock" }
+
 --- Put the facts of the supervisor and of the backend together; the backend's win.
 local function merge(exit, evidence)
   local facts = {}
@@ -114,6 +118,7 @@ local function usage(facts)
     cpu_ns = cpu, user_us = user, system_us = system,
     max_rss_bytes = resident and resident * 1024,
     memory_peak_bytes = tonumber(facts.memory_peak),
+    blocks_read = tonumber(facts.inblock), blocks_written = tonumber(facts.oublock),
   }
 end
 
@@ -141,6 +146,7 @@ function result.from(exit, evidence, opts)
   r.signal, r.exit_code = tonumber(facts.signal), tonumber(facts.code)
   if r.signal then r.exit_code = 128 + r.signal end
   r.reason, r.error_msg = judge(facts, r, opts or {})
+  for _, key in ipairs(TOLD) do facts[key] = nil end
   return r
 end
 

@@ -124,10 +124,10 @@ describe("a result", function()
     assert.same({ true, false }, cut({}, { truncated = { stdout = true } }))
   end)
 
-  it("keeps the facts, numbers as numbers", function()
+  it("keeps the facts that it does not tell itself, numbers as numbers", function()
     local exit = { format = "1", code = "0", pid = "12", pipe_grace = "expired" }
     local evidence = { unenforced = { "memory" }, pid = 13 }
-    assert.same({ code = 0, pid = 13, pipe_grace = "expired", unenforced = { "memory" } },
+    assert.same({ pid = 13, pipe_grace = "expired", unenforced = { "memory" } },
       result.from(exit, evidence).evidence)
     assert.equal("1", exit.format)
     assert.same({}, result.from(nil, nil).evidence)
