@@ -41,16 +41,48 @@ static const luaL_Reg MODULES[] = {
   {NULL, NULL},
 };
 
+/* Modules compiled at build time (release builds) start five times faster. One that
+ * this LuaJIT cannot load is skipped: the source is there, too. */
+static int find_compiled(lua_State *L) {
+  char path[4600];
+  const char *share = lua_tostring(L, lua_upvalueindex(1));
+  int n =
+    snprintf(path, sizeof path, "%s/compiled/%s.luac", share, luaL_checkstring(L, 1));
+  if (n >= (int)sizeof path)
+    return 0;
+  for (char *p = path + strlen(share) + sizeof "/compiled/" - 1; p < path + n - 5; p++)
+    if (*p == '.')
+      *p = '/';
+  return luaL_loadfile(L, path) == 0 ? 1 : 0;
+}
+
+/* After the preloaded ones, before the sources. */
+static void add_compiled_searcher(lua_State *L, const char *share) {
+  lua_getfield(L, -1, "loaders");
+  for (int i = (int)lua_objlen(L, -1); i >= 2; i--) {
+    lua_rawgeti(L, -1, i);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_pushstring(L, share);
+  lua_pushcclosure(L, find_compiled, 1);
+  lua_rawseti(L, -2, 2);
+  lua_pop(L, 1);
+}
+
 /* Modules are preloaded by C, so that none is first opened inside a coroutine, and
  * package.path holds absolute entries only: never code from the working folder. */
 static int open_state(lua_State *L) {
   const xh_paths *paths = lua_touserdata(L, 2);
+  char compiled[4200];
+  snprintf(compiled, sizeof compiled, "%s/compiled", paths->share);
   luaL_openlibs(L);
   xh_lua_attach(L, lua_touserdata(L, 1));
   lua_getglobal(L, "package");
   lua_getfield(L, -1, "preload");
   luaL_register(L, NULL, MODULES);
   lua_pop(L, 1);
+  if (access(compiled, F_OK) == 0)
+    add_compiled_searcher(L, paths->share);
   lua_pushfstring(L, "%s/lua/?.lua", paths->share);
   lua_setfield(L, -2, "path");
   lua_pushliteral(L, "");

@@ -195,6 +195,14 @@ static int dir_write(lua_State *L) {
   return xh_push_result(L, xh_file_write(dir, name, data, len, lua_toboolean(L, 4)));
 }
 
+/* dir:create(name, data): not atomic, for a folder that nobody else looks at yet. */
+static int dir_create(lua_State *L) {
+  size_t len;
+  int dir = xh_check_dir(L, 1);
+  const char *name = luaL_checkstring(L, 2), *data = luaL_checklstring(L, 3, &len);
+  return xh_push_result(L, xh_file_create(dir, name, data, len));
+}
+
 /* dir:link_once(name, data [, sync]): EEXIST when somebody was first. */
 static int dir_link_once(lua_State *L) {
   size_t len;
@@ -347,6 +355,7 @@ static const luaL_Reg DIR_METHODS[] = {
   {"read", dir_read},
   {"read_at", dir_read_at},
   {"write", dir_write},
+  {"create", dir_create},
   {"link_once", dir_link_once},
   {"link_synced", dir_link_synced},
   {"rename_new", dir_rename_new},

@@ -193,6 +193,15 @@ static void push_user(lua_State *L, const xh_user *u) {
   lua_setfield(L, -2, "groups");
 }
 
+/* own_user() -> {uid, gid, name, home, groups} from the local files, or nil. */
+static int system_own_user(lua_State *L) {
+  xh_user user;
+  if (xh_user_self(&user) < 0)
+    return 0;
+  push_user(L, &user);
+  return 1;
+}
+
 static void found_user(uv_work_t *work, int status) {
   job *j = work->data;
   xh_lua *x = j->x;
@@ -277,6 +286,7 @@ static const luaL_Reg FUNCTIONS[] = {
   {"read_all", system_read_all},
   {"read_some", system_read_some},
   {"close", system_close},
+  {"own_user", system_own_user},
   {"find_user", system_find_user},
   {"sweep", system_sweep},
   {NULL, NULL},

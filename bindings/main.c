@@ -62,6 +62,7 @@ int main(int argc, char **argv) {
   sigset_t all, served;
   if (c == NULL)
     return 125;
+  setenv("UV_THREADPOOL_SIZE", "2", 0); /* a sync or a look-up now and then */
   signal(SIGPIPE, SIG_IGN);
   signal(SIGCHLD, SIG_DFL); /* an ignored one is inherited and would eat statuses */
   sigfillset(&all);

@@ -159,6 +159,15 @@ static int write_temporary(int dir, char name[64], const void *data, size_t len,
   return err;
 }
 
+/* Put the temporary file in the name's place. Exchanged and not renamed over where
+ * there is a file: a rename over one makes ext4 write its data out at once
+ * (auto_da_alloc), 0.15 ms against 0.03 here, and only a power loss needs that. */
+static int replace(int dir, const char *temporary, const char *name) {
+  if (renameat2(dir, temporary, dir, name, RENAME_EXCHANGE) == 0)
+    return unlinkat(dir, temporary, 0) == 0 ? 0 : last_error();
+  return renameat(dir, temporary, dir, name) == 0 ? 0 : last_error();
+}
+
 int xh_file_write(int dir, const char *name, const void *data, size_t len, bool sync) {
   char temporary[64];
   if (!is_component(name))
@@ -166,26 +175,48 @@ int xh_file_write(int dir, const char *name, const void *data, size_t len, bool 
   int err = write_temporary(dir, temporary, data, len, sync);
   if (err < 0)
     return err;
-  if (renameat(dir, temporary, dir, name) == 0)
-    return 0;
-  err = last_error();
-  unlinkat(dir, temporary, 0);
+  err = replace(dir, temporary, name);
+  if (err < 0)
+    unlinkat(dir, temporary, 0);
   return err;
 }
 
+int xh_file_create(int dir, const char *name, const void *data, size_t len) {
+  if (!is_component(name))
+    return UV_EINVAL;
+  int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+  int fd = openat(dir, name, flags, 0600);
+  if (fd < 0)
+    return last_error();
+  int err = fchmod(fd, 0600) == 0 ? write_all(fd, data, len) : last_error();
+  if (close(fd) != 0 && err == 0)
+    err = last_error();
+  if (err < 0)
+    unlinkat(dir, name, 0);
+  return err;
+}
+
+/* One fsync after the link and not one before and one of the folder after: what is
+ * synced is the file with its name (the journal commits both). A power loss in between
+ * leaves a name without content, which readers take for no result at all. */
 int xh_file_link_once(int dir, const char *name, const void *data, size_t len,
                       bool sync) {
   char temporary[64];
   if (!is_component(name))
     return UV_EINVAL;
-  int err = write_temporary(dir, temporary, data, len, sync);
+  int err = write_temporary(dir, temporary, data, len, false);
   if (err < 0)
     return err;
   if (linkat(dir, temporary, dir, name, 0) != 0)
     err = last_error();
   unlinkat(dir, temporary, 0);
-  if (err == 0 && sync)
-    fsync(dir); /* the name is to survive a power loss, not only the bytes */
+  if (err < 0 || !sync)
+    return err;
+  int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0)
+    return last_error();
+  err = fsync(fd) == 0 ? 0 : last_error();
+  close(fd);
   return err;
 }
 

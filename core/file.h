@@ -55,6 +55,10 @@ ssize_t xh_file_read_at(int dir, const char *name, off_t offset, char *into,
  * renamed, so that a reader sees the old or the new content and nothing between. */
 int xh_file_write(int dir, const char *name, const void *data, size_t len, bool sync);
 
+/* Make the file with this content where nobody looks yet: not atomic. UV_EEXIST when
+ * the name is taken. */
+int xh_file_create(int dir, const char *name, const void *data, size_t len);
+
 /* Make the file with this content, or UV_EEXIST when the name is taken. The file
  * appears whole or not at all: a temporary file is linked to the name, so of several
  * writers, in any number of processes, exactly one wins. */

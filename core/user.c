@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <uv.h>
 
@@ -85,5 +86,49 @@ int xh_user_find(const char *spec, xh_user *out) {
   int err = find_user(user, out);
   if (err == 0 && spec[len] == ':')
     err = find_group(spec + len + 1, out);
+  return err;
+}
+
+static bool is_member(const struct group *entry, const char *name) {
+  for (char **member = entry->gr_mem; *member != NULL; member++)
+    if (strcmp(*member, name) == 0)
+      return true;
+  return false;
+}
+
+static void add_local_groups(xh_user *out) {
+  char space[16384];
+  struct group entry, *found;
+  out->groups[0] = out->gid;
+  out->group_count = 1;
+  FILE *file = fopen("/etc/group", "re");
+  if (file == NULL)
+    return;
+  while (out->group_count < XH_USER_GROUPS &&
+         fgetgrent_r(file, &entry, space, sizeof space, &found) == 0)
+    if (entry.gr_gid != out->gid && is_member(&entry, out->name))
+      out->groups[out->group_count++] = entry.gr_gid;
+  fclose(file);
+}
+
+int xh_user_self(xh_user *out) {
+  char space[4096];
+  struct passwd entry, *found;
+  int err = UV_ENOENT;
+  FILE *file = fopen("/etc/passwd", "re");
+  if (file == NULL)
+    return UV_ENOENT;
+  *out = (xh_user){.uid = geteuid()};
+  while (err != 0 && fgetpwent_r(file, &entry, space, sizeof space, &found) == 0) {
+    if (entry.pw_uid != out->uid)
+      continue;
+    out->gid = entry.pw_gid;
+    snprintf(out->name, sizeof out->name, "%s", entry.pw_name);
+    snprintf(out->home, sizeof out->home, "%s", entry.pw_dir);
+    err = 0;
+  }
+  fclose(file);
+  if (err == 0)
+    add_local_groups(out);
   return err;
 }

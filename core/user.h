@@ -21,4 +21,9 @@ typedef struct xh_user {
  * Blocks (NSS may ask a network): call it off the loop. */
 int xh_user_find(const char *spec, xh_user *out);
 
+/* The user this process runs as, from the local files alone (/etc/passwd, /etc/group):
+ * short enough for the loop, and true for every user a distribution or an operator
+ * made there. UV_ENOENT: not in them, ask xh_user_find(). */
+int xh_user_self(xh_user *out);
+
 #endif

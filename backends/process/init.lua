@@ -35,7 +35,8 @@ function Process:facts(request)
   local uid, gid = system.ids()
   local facts = { uid = uid, gid = gid }
   local asked = request.engine_spec.params.user
-  local user, err, code = find_user(asked or tostring(uid))
+  local user, err, code = not asked and system.own_user() or nil, nil, nil
+  if not user then user, err, code = find_user(asked or tostring(uid)) end
   if not user then
     if code == "timeout" or code == "cancelled" then return nil, err, code end
     local what = code == "ESRCH" and "no such group" or "no such user"

@@ -107,7 +107,7 @@ function State:create(id, files)
   if lock then
     ok = true
     for file, content in pairs(files) do
-      if ok then ok, err = dir:write(file, content) end
+      if ok then ok, err = dir:create(file, content) end
     end
     if ok then ok, err = dir:mkfifo("control") end
     if ok then
