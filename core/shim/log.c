@@ -10,7 +10,7 @@
 #include "clock.h"
 #include "files.h"
 
-#define BUFFER_SIZE 65536
+#define BUFFER_SIZE 131072
 #define BUSY_PIPE_SIZE (256 * 1024)
 #define BUFFER_WARM XH_SECOND
 /* A pipe can hold 1 MiB; more than this means that something writes on. */
