@@ -115,6 +115,12 @@ xh_buffer *xh_lua_buffer(lua_State *L) {
   return b;
 }
 
+const char *xh_check_name(lua_State *L, int index) {
+  size_t len;
+  const char *name = luaL_checklstring(L, index, &len);
+  return strlen(name) == len ? name : "";
+}
+
 lua_Number xh_opt_number(lua_State *L, int index, const char *field,
                          lua_Number otherwise) {
   lua_getfield(L, index, field);
@@ -137,6 +143,8 @@ const char *xh_opt_string(lua_State *L, int index, const char *field) {
   if (!lua_isnil(L, -1) && lua_type(L, -1) != LUA_TSTRING)
     luaL_error(L, "%s: expected a string, got %s", field, luaL_typename(L, -1));
   const char *value = lua_tostring(L, -1); /* the table keeps it alive */
+  if (value != NULL && strlen(value) != lua_objlen(L, -1))
+    luaL_error(L, "%s: holds a NUL", field);
   lua_pop(L, 1);
   return value;
 }

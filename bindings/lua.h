@@ -58,6 +58,10 @@ void xh_new_type(lua_State *L, const char *name, const luaL_Reg *methods,
 /* An xh_buffer that Lua frees, also when something raises. May raise. */
 xh_buffer *xh_lua_buffer(lua_State *L);
 
+/* A string argument for C: of one that holds a NUL, C would see another name, so
+ * the answer is then "", which is no name and no path to anybody. May raise. */
+const char *xh_check_name(lua_State *L, int index);
+
 /* The directory descriptor of a `dir` argument (lua_dir.c). May raise. */
 int xh_check_dir(lua_State *L, int index);
 

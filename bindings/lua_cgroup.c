@@ -5,25 +5,25 @@
 
 /* version(root) -> 0, 1 or 2 */
 static int cgroup_version(lua_State *L) {
-  lua_pushinteger(L, xh_cgroup_version(luaL_checkstring(L, 1)));
+  lua_pushinteger(L, xh_cgroup_version(xh_check_name(L, 1)));
   return 1;
 }
 
 /* make(root, path [, enable]) */
 static int cgroup_make(lua_State *L) {
-  const char *root = luaL_checkstring(L, 1), *path = luaL_checkstring(L, 2);
+  const char *root = xh_check_name(L, 1), *path = xh_check_name(L, 2);
   return xh_push_result(L, xh_cgroup_make(root, path, luaL_optstring(L, 3, NULL)));
 }
 
 /* write(path, file, value) */
 static int cgroup_write(lua_State *L) {
-  const char *path = luaL_checkstring(L, 1), *file = luaL_checkstring(L, 2);
+  const char *path = xh_check_name(L, 1), *file = xh_check_name(L, 2);
   return xh_push_result(L, xh_cgroup_write(path, file, luaL_checkstring(L, 3)));
 }
 
 /* read(path, file) -> string */
 static int cgroup_read(lua_State *L) {
-  const char *path = luaL_checkstring(L, 1), *file = luaL_checkstring(L, 2);
+  const char *path = xh_check_name(L, 1), *file = xh_check_name(L, 2);
   xh_buffer *content = xh_lua_buffer(L);
   int err = xh_cgroup_read(path, file, content);
   if (err < 0)
@@ -34,7 +34,7 @@ static int cgroup_read(lua_State *L) {
 
 /* kill(path) -> number of processes found */
 static int cgroup_kill(lua_State *L) {
-  int found = xh_cgroup_kill(luaL_checkstring(L, 1));
+  int found = xh_cgroup_kill(xh_check_name(L, 1));
   if (found < 0)
     return xh_push_error(L, found);
   lua_pushinteger(L, found);
@@ -43,7 +43,7 @@ static int cgroup_kill(lua_State *L) {
 
 /* remove(path) */
 static int cgroup_remove(lua_State *L) {
-  return xh_push_result(L, xh_cgroup_remove(luaL_checkstring(L, 1)));
+  return xh_push_result(L, xh_cgroup_remove(xh_check_name(L, 1)));
 }
 
 static const luaL_Reg FUNCTIONS[] = {

@@ -1,11 +1,11 @@
 /* lua_channel.c - module exhost.channel: lines to and from a shim, hang-ups. */
 #include "lua.h"
 
-#include <fcntl.h>
-#include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "channel.h"
+#include "file.h"
 #include "hangup.h"
 
 static const char CHANNEL_TYPE[] = "exhost.channel";
@@ -55,10 +55,13 @@ static int channel_open(lua_State *L) {
   return 2;
 }
 
-/* channel:send(line) */
+/* channel:send(line); EINVAL when it is not one line of text. */
 static int channel_send(lua_State *L) {
+  size_t len;
   channel_box *box = luaL_checkudata(L, 1, CHANNEL_TYPE);
-  const char *line = luaL_checkstring(L, 2);
+  const char *line = luaL_checklstring(L, 2, &len);
+  if (strcspn(line, "\n") != len)
+    return xh_push_error(L, UV_EINVAL);
   return xh_push_result(L, box->c == NULL ? UV_EPIPE : xh_channel_send(box->c, line));
 }
 
@@ -93,15 +96,14 @@ static void hung_up(xh_hangup *h, void *user) {
  * goes away; ENXIO when there is none now. */
 static int channel_fifo_hangup(lua_State *L) {
   int dir = xh_check_dir(L, 1);
-  const char *name = luaL_checkstring(L, 2);
+  const char *name = xh_check_name(L, 2);
   luaL_checktype(L, 3, LUA_TFUNCTION);
   hangup_box *box = lua_newuserdata(L, sizeof *box);
   *box = (hangup_box){.x = xh_lua_from(L)};
   luaL_getmetatable(L, HANGUP_TYPE);
   lua_setmetatable(L, -2);
-  int fd = openat(dir, name, O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
-  int err =
-    fd < 0 ? -errno : xh_hangup_open(&box->h, &box->x->loop->uv, fd, hung_up, box);
+  int fd = xh_file_fifo_open(dir, name);
+  int err = fd < 0 ? fd : xh_hangup_open(&box->h, &box->x->loop->uv, fd, hung_up, box);
   if (err < 0) {
     if (fd >= 0)
       close(fd);

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,7 +56,7 @@ int xh_check_dir(lua_State *L, int index) {
 
 /* open(path [, {create = bool, mode = 448}]) -> dir. The path is absolute. */
 static int dir_open(lua_State *L) {
-  const char *path = luaL_checkstring(L, 1);
+  const char *path = xh_check_name(L, 1);
   bool create = lua_istable(L, 2) && xh_opt_boolean(L, 2, "create");
   mode_t mode = (mode_t)(lua_istable(L, 2) ? xh_opt_number(L, 2, "mode", 0700) : 0700);
   fd_box *box = new_box(L, DIR_TYPE);
@@ -65,7 +66,7 @@ static int dir_open(lua_State *L) {
 /* dir:open(name [, create]) -> dir, never through a symlink. */
 static int dir_open_below(lua_State *L) {
   int dir = xh_check_dir(L, 1);
-  const char *name = luaL_checkstring(L, 2);
+  const char *name = xh_check_name(L, 2);
   bool create = lua_toboolean(L, 3);
   fd_box *box = new_box(L, DIR_TYPE);
   return answer_box(L, box, xh_dir_open_at(dir, name, create));
@@ -77,40 +78,39 @@ static int dir_is_private(lua_State *L) {
 }
 
 static int dir_mkdir(lua_State *L) {
-  return xh_push_result(L, xh_file_mkdir(xh_check_dir(L, 1), luaL_checkstring(L, 2)));
+  return xh_push_result(L, xh_file_mkdir(xh_check_dir(L, 1), xh_check_name(L, 2)));
 }
 
 static int dir_mkfifo(lua_State *L) {
-  return xh_push_result(L, xh_file_mkfifo(xh_check_dir(L, 1), luaL_checkstring(L, 2)));
+  return xh_push_result(L, xh_file_mkfifo(xh_check_dir(L, 1), xh_check_name(L, 2)));
 }
 
 static int dir_unlink(lua_State *L) {
-  return xh_push_result(L, xh_file_unlink(xh_check_dir(L, 1), luaL_checkstring(L, 2)));
+  return xh_push_result(L, xh_file_unlink(xh_check_dir(L, 1), xh_check_name(L, 2)));
 }
 
 /* dir:rename(name, to_dir, to_name) */
 static int dir_rename(lua_State *L) {
   int from = xh_check_dir(L, 1);
-  const char *name = luaL_checkstring(L, 2);
+  const char *name = xh_check_name(L, 2);
   int to = xh_check_dir(L, 3);
-  return xh_push_result(L, xh_file_rename(from, name, to, luaL_checkstring(L, 4)));
+  return xh_push_result(L, xh_file_rename(from, name, to, xh_check_name(L, 4)));
 }
 
 /* dir:rename_new(name, to_dir, to_name): EEXIST when to_name is taken. */
 static int dir_rename_new(lua_State *L) {
   int from = xh_check_dir(L, 1);
-  const char *name = luaL_checkstring(L, 2);
+  const char *name = xh_check_name(L, 2);
   int to = xh_check_dir(L, 3);
-  return xh_push_result(L, xh_file_rename_new(from, name, to, luaL_checkstring(L, 4)));
+  return xh_push_result(L, xh_file_rename_new(from, name, to, xh_check_name(L, 4)));
 }
 
 /* dir:remove_tree(name): a folder with all that is in it. */
 static int dir_remove_tree(lua_State *L) {
-  return xh_push_result(L,
-                        xh_dir_remove_tree(xh_check_dir(L, 1), luaL_checkstring(L, 2)));
+  return xh_push_result(L, xh_dir_remove_tree(xh_check_dir(L, 1), xh_check_name(L, 2)));
 }
 
-/* dir:list() -> sorted names, those of temporary files (".tmp-...") left out. */
+/* dir:list() -> names in no order, those of temporary files (".tmp-...") left out. */
 static int dir_list(lua_State *L) {
   int dir = xh_check_dir(L, 1);
   xh_buffer *names = xh_lua_buffer(L);
@@ -139,7 +139,7 @@ static const char *kind_of(mode_t mode) {
 /* dir:stat(name) -> {kind, size, uid, mode, mtime, links} */
 static int dir_stat(lua_State *L) {
   struct stat st;
-  int err = xh_file_stat(xh_check_dir(L, 1), luaL_checkstring(L, 2), &st);
+  int err = xh_file_stat(xh_check_dir(L, 1), xh_check_name(L, 2), &st);
   if (err < 0)
     return xh_push_error(L, err);
   lua_createtable(L, 0, 6);
@@ -161,10 +161,11 @@ static int dir_stat(lua_State *L) {
 /* dir:read(name [, max bytes]) -> string */
 static int dir_read(lua_State *L) {
   int dir = xh_check_dir(L, 1);
-  const char *name = luaL_checkstring(L, 2);
-  size_t max = (size_t)luaL_optnumber(L, 3, DEFAULT_MAX_READ);
+  const char *name = xh_check_name(L, 2);
+  lua_Number max = luaL_optnumber(L, 3, DEFAULT_MAX_READ);
+  luaL_argcheck(L, max >= 0 && max <= 1e15, 3, "out of range");
   xh_buffer *content = xh_lua_buffer(L);
-  int err = xh_file_read(dir, name, max, content);
+  int err = xh_file_read(dir, name, (size_t)max, content);
   if (err < 0)
     return xh_push_error(L, err);
   lua_pushlstring(L, content->data != NULL ? content->data : "", content->len);
@@ -175,12 +176,13 @@ static int dir_read(lua_State *L) {
 /* dir:read_at(name, offset, len) -> string; a negative offset counts from the end. */
 static int dir_read_at(lua_State *L) {
   int dir = xh_check_dir(L, 1);
-  const char *name = luaL_checkstring(L, 2);
-  off_t offset = (off_t)luaL_checknumber(L, 3);
+  const char *name = xh_check_name(L, 2);
+  lua_Number offset = luaL_checknumber(L, 3);
   lua_Number len = luaL_checknumber(L, 4);
+  luaL_argcheck(L, offset >= -1e15 && offset <= 1e15, 3, "out of range");
   luaL_argcheck(L, len >= 0 && len <= DEFAULT_MAX_READ, 4, "out of range");
   char *bytes = lua_newuserdata(L, (size_t)len > 0 ? (size_t)len : 1);
-  ssize_t n = xh_file_read_at(dir, name, offset, bytes, (size_t)len);
+  ssize_t n = xh_file_read_at(dir, name, (off_t)offset, bytes, (size_t)len);
   if (n < 0)
     return xh_push_error(L, (int)n);
   lua_pushlstring(L, bytes, (size_t)n);
@@ -191,7 +193,7 @@ static int dir_read_at(lua_State *L) {
 static int dir_write(lua_State *L) {
   size_t len;
   int dir = xh_check_dir(L, 1);
-  const char *name = luaL_checkstring(L, 2), *data = luaL_checklstring(L, 3, &len);
+  const char *name = xh_check_name(L, 2), *data = luaL_checklstring(L, 3, &len);
   return xh_push_result(L, xh_file_write(dir, name, data, len, lua_toboolean(L, 4)));
 }
 
@@ -207,7 +209,7 @@ static int dir_create(lua_State *L) {
 static int dir_link_once(lua_State *L) {
   size_t len;
   int dir = xh_check_dir(L, 1);
-  const char *name = luaL_checkstring(L, 2), *data = luaL_checklstring(L, 3, &len);
+  const char *name = xh_check_name(L, 2), *data = luaL_checklstring(L, 3, &len);
   return xh_push_result(L,
                         xh_file_link_once(dir, name, data, len, lua_toboolean(L, 4)));
 }
@@ -217,7 +219,7 @@ typedef struct sync_job {
   xh_lua *x;
   xh_ref done;
   int dir, result; /* dir is our duplicate */
-  char name[64];
+  char name[NAME_MAX + 1];
   size_t len;
   char data[];
 } sync_job;
@@ -245,8 +247,10 @@ static void linked_synced(uv_work_t *work, int status) {
 static int dir_link_synced(lua_State *L) {
   size_t len;
   int dir = xh_check_dir(L, 1);
-  const char *name = luaL_checkstring(L, 2), *data = luaL_checklstring(L, 3, &len);
+  const char *name = xh_check_name(L, 2), *data = luaL_checklstring(L, 3, &len);
   luaL_checktype(L, 4, LUA_TFUNCTION);
+  if (strlen(name) > NAME_MAX)
+    return xh_push_error(L, UV_ENAMETOOLONG);
   sync_job *j = calloc(1, sizeof *j + len);
   if (j == NULL)
     return xh_push_error(L, UV_ENOMEM);
@@ -270,11 +274,11 @@ static int dir_link_synced(lua_State *L) {
   return 1;
 }
 
-/* dir:append(name, data [, limit]) -> true, or false when the limit was reached. */
+/* dir:append(name, data [, limit]) -> true, or false when it would pass the limit. */
 static int dir_append(lua_State *L) {
   size_t len;
   int dir = xh_check_dir(L, 1);
-  const char *name = luaL_checkstring(L, 2), *data = luaL_checklstring(L, 3, &len);
+  const char *name = xh_check_name(L, 2), *data = luaL_checklstring(L, 3, &len);
   int done = xh_file_append(dir, name, data, len, (off_t)luaL_optnumber(L, 4, 0));
   if (done < 0)
     return xh_push_error(L, done);
@@ -286,14 +290,14 @@ static int dir_append(lua_State *L) {
 static int dir_fifo_write(lua_State *L) {
   size_t len;
   int dir = xh_check_dir(L, 1);
-  const char *name = luaL_checkstring(L, 2), *data = luaL_checklstring(L, 3, &len);
+  const char *name = xh_check_name(L, 2), *data = luaL_checklstring(L, 3, &len);
   return xh_push_result(L, xh_file_fifo_write(dir, name, data, len));
 }
 
 /* dir:lock(name) -> fd whose close() releases it; EAGAIN when somebody has it. */
 static int dir_lock(lua_State *L) {
   int dir = xh_check_dir(L, 1);
-  const char *name = luaL_checkstring(L, 2);
+  const char *name = xh_check_name(L, 2);
   fd_box *box = new_box(L, FD_TYPE);
   return answer_box(L, box, xh_file_lock(dir, name));
 }

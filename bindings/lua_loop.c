@@ -48,7 +48,9 @@ static int loop_timer(lua_State *L) {
   uv_timer_init(&box->x->loop->uv, timer);
   timer->data = box;
   box->timer = timer;
-  double ms = seconds > 0 ? seconds * 1000 : 0;
+  /* At least 1 ms: libuv runs a timer of 0 that a timer's call sets in the same
+   * round, and two that go on like that would keep it from its descriptors. */
+  double ms = seconds > 0.001 ? seconds * 1000 : 1;
   uint64_t whole = ms < 1e15 ? (uint64_t)ms : UINT64_C(1000000000000000);
   uv_update_time(&box->x->loop->uv);
   /* Rounded up: a deadline never fires early. */

@@ -1,6 +1,8 @@
 /* lua_process.c - module exhost.process_core: start a program, be told its end. */
 #include "lua.h"
 
+#include <string.h>
+
 #include "process.h"
 
 static const char PROCESS_TYPE[] = "exhost.process";
@@ -48,6 +50,8 @@ static char **string_list(lua_State *L, int index, const char *field) {
       luaL_error(L, "%s[%d]: expected a string, got %s", field, (int)i + 1,
                  luaL_typename(L, -1));
     list[i] = (char *)lua_tostring(L, -1);
+    if (strlen(list[i]) != lua_objlen(L, -1))
+      luaL_error(L, "%s[%d]: holds a NUL", field, (int)i + 1);
     lua_pop(L, 1);
   }
   list[n] = NULL;
@@ -58,7 +62,8 @@ static char **string_list(lua_State *L, int index, const char *field) {
 static size_t fd_list(lua_State *L, int index, xh_spawn_fd fds[MAX_FDS]) {
   size_t n = 0;
   lua_getfield(L, index, "fds");
-  if (lua_istable(L, -1)) {
+  if (!lua_isnil(L, -1)) {
+    luaL_checktype(L, -1, LUA_TTABLE);
     lua_pushnil(L);
     while (lua_next(L, -2) != 0) {
       if (n == MAX_FDS)

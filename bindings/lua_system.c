@@ -36,7 +36,7 @@ static int system_cwd(lua_State *L) {
 /* real_path(path) -> absolute path without symlinks */
 static int system_real_path(lua_State *L) {
   char path[PATH_MAX];
-  if (realpath(luaL_checkstring(L, 1), path) == NULL)
+  if (realpath(xh_check_name(L, 1), path) == NULL)
     return xh_push_error(L, -errno);
   lua_pushstring(L, path);
   return 1;
@@ -46,7 +46,7 @@ static int system_real_path(lua_State *L) {
  * not writable by others (a sticky folder such as /tmp may be); else nil, why. */
 static int system_trusted(lua_State *L) {
   char path[PATH_MAX];
-  if (realpath(luaL_checkstring(L, 1), path) == NULL)
+  if (realpath(xh_check_name(L, 1), path) == NULL)
     return xh_push_error(L, -errno);
   for (;;) {
     struct stat st;
@@ -245,11 +245,11 @@ static int queue(lua_State *L, uv_work_cb work, uv_after_work_cb after) {
   size_t len;
   const char *text = luaL_checklstring(L, 1, &len);
   luaL_checktype(L, 2, LUA_TFUNCTION);
+  if (strlen(text) != len || len >= sizeof(((job *)NULL)->text))
+    return xh_push_error(L, strlen(text) != len ? UV_EINVAL : UV_ENAMETOOLONG);
   job *j = calloc(1, sizeof *j);
-  if (j == NULL || len >= sizeof j->text) {
-    free(j);
-    return xh_push_error(L, j == NULL ? UV_ENOMEM : UV_ENAMETOOLONG);
-  }
+  if (j == NULL)
+    return xh_push_error(L, UV_ENOMEM);
   memcpy(j->text, text, len + 1);
   j->x = xh_lua_from(L);
   j->work.data = j;

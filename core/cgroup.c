@@ -16,7 +16,16 @@
 
 enum { MOST_READ = 65536 };
 
+/* Absolute, and without a way back up. */
+static bool is_path(const char *path) {
+  size_t len = strlen(path);
+  return path[0] == '/' && strstr(path, "/../") == NULL &&
+         (len < 3 || strcmp(path + len - 3, "/..") != 0);
+}
+
 static int join(char out[PATH_MAX], const char *path, const char *file) {
+  if (!is_path(path) || file[0] == '\0' || file[0] == '.')
+    return UV_EINVAL;
   int n = snprintf(out, PATH_MAX, "%s/%s", path, file);
   return n > 0 && n < PATH_MAX ? 0 : UV_ENAMETOOLONG;
 }
@@ -46,8 +55,7 @@ int xh_cgroup_make(const char *root, const char *path, const char *enable) {
   size_t base = strlen(root), len = strlen(path);
   if (len >= sizeof part)
     return UV_ENAMETOOLONG;
-  if (strncmp(path, root, base) != 0 || path[base] != '/' ||
-      strstr(path, "/../") != NULL)
+  if (!is_path(path) || strncmp(path, root, base) != 0 || path[base] != '/')
     return UV_EINVAL;
   memcpy(part, path, len + 1);
   int err =
@@ -123,5 +131,7 @@ int xh_cgroup_kill(const char *path) {
 }
 
 int xh_cgroup_remove(const char *path) {
+  if (!is_path(path))
+    return UV_EINVAL;
   return rmdir(path) == 0 || errno == ENOENT ? 0 : -errno;
 }

@@ -97,9 +97,17 @@ int xh_dir_list(int dir, xh_buffer *out) {
   return count;
 }
 
-static int remove_below(int dir, const char *name, dev_t device, int depth);
+/* A removal of one tree. A folder deeper than DEEPEST_TREE is moved up to the top of
+ * the tree, for another round: each level on the way holds a descriptor. */
+typedef struct removal {
+  dev_t device;
+  int top; /* the tree's own folder, once open */
+  unsigned moved;
+} removal;
 
-static int empty_folder(int fd, dev_t device, int depth) {
+static int remove_below(removal *r, int dir, const char *name, int depth);
+
+static int empty_folder(removal *r, int fd, int depth) {
   DIR *stream = stream_of(fd);
   if (stream == NULL)
     return -errno;
@@ -107,25 +115,39 @@ static int empty_folder(int fd, dev_t device, int depth) {
   struct dirent *entry;
   while (err == 0 && (entry = readdir(stream)) != NULL)
     if (is_component(entry->d_name))
-      err = remove_below(fd, entry->d_name, device, depth);
+      err = remove_below(r, fd, entry->d_name, depth);
   closedir(stream);
   return err;
 }
 
-static int remove_below(int dir, const char *name, dev_t device, int depth) {
+static int move_up(removal *r, int dir, const char *name) {
+  char there[32];
+  snprintf(there, sizeof there, ".deep-%u", r->moved);
+  int err;
+  /* Somebody's own file may have that name. */
+  while ((err = xh_file_rename_new(dir, name, r->top, there)) == UV_EEXIST)
+    snprintf(there, sizeof there, ".deep-%u", ++r->moved);
+  if (err == 0)
+    r->moved++;
+  return err;
+}
+
+static int remove_below(removal *r, int dir, const char *name, int depth) {
   if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
     return 0;
   if (errno != EISDIR && errno != EPERM)
     return -errno;
-  if (depth <= 0)
-    return UV_ELOOP;
+  if (depth == 0)
+    return move_up(r, dir, name);
   int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0)
     return -errno;
+  if (depth == DEEPEST_TREE)
+    r->top = fd;
   struct stat st;
-  int err = fstat(fd, &st) != 0 ? -errno : st.st_dev != device ? UV_EXDEV : 0;
+  int err = fstat(fd, &st) != 0 ? -errno : st.st_dev != r->device ? UV_EXDEV : 0;
   if (err == 0)
-    err = empty_folder(fd, device, depth - 1);
+    err = empty_folder(r, fd, depth - 1);
   close(fd);
   if (err == 0 && unlinkat(dir, name, AT_REMOVEDIR) != 0 && errno != ENOENT)
     err = -errno;
@@ -138,5 +160,10 @@ int xh_dir_remove_tree(int dir, const char *name) {
     return UV_EINVAL;
   if (fstat(dir, &st) != 0)
     return -errno;
-  return remove_below(dir, name, st.st_dev, DEEPEST_TREE);
+  for (;;) {
+    removal r = {.device = st.st_dev, .top = -1};
+    int err = remove_below(&r, dir, name, DEEPEST_TREE);
+    if (err != UV_ENOTEMPTY || r.moved == 0)
+      return err;
+  }
 }

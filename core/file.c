@@ -19,7 +19,7 @@ static int last_error(void) {
 
 static bool is_component(const char *name) {
   return name[0] != '\0' && strchr(name, '/') == NULL && strcmp(name, ".") != 0 &&
-         strcmp(name, "..") != 0 && strlen(name) <= NAME_MAX;
+         strcmp(name, "..") != 0;
 }
 
 int xh_file_mkdir(int dir, const char *name) {
@@ -163,8 +163,13 @@ static int write_temporary(int dir, char name[64], const void *data, size_t len,
  * there is a file: a rename over one makes ext4 write its data out at once
  * (auto_da_alloc), 0.15 ms against 0.03 here, and only a power loss needs that. */
 static int replace(int dir, const char *temporary, const char *name) {
-  if (renameat2(dir, temporary, dir, name, RENAME_EXCHANGE) == 0)
-    return unlinkat(dir, temporary, 0) == 0 ? 0 : last_error();
+  if (renameat2(dir, temporary, dir, name, RENAME_EXCHANGE) == 0) {
+    if (unlinkat(dir, temporary, 0) == 0)
+      return 0;
+    int err = last_error(); /* no file was there but a folder: put it back */
+    renameat2(dir, temporary, dir, name, RENAME_EXCHANGE);
+    return err;
+  }
   return renameat(dir, temporary, dir, name) == 0 ? 0 : last_error();
 }
 
@@ -224,16 +229,19 @@ int xh_file_append(int dir, const char *name, const void *data, size_t len,
                    off_t limit) {
   if (!is_component(name))
     return UV_EINVAL;
-  int fd =
-    openat(dir, name, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+  /* O_NONBLOCK, so that a FIFO put in its place cannot hold the loop. */
+  int flags = O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+  int fd = openat(dir, name, flags, 0600);
   if (fd < 0)
-    return last_error();
+    return errno == ENXIO ? UV_EINVAL : last_error(); /* a FIFO without reader */
   struct stat st;
-  int err = 1;
-  if (limit > 0 && fstat(fd, &st) == 0 && st.st_size + (off_t)len > limit)
+  int err = fstat(fd, &st) != 0 ? last_error() : S_ISREG(st.st_mode) ? 1 : UV_EINVAL;
+  if (err > 0 && limit > 0 && st.st_size + (off_t)len > limit)
     err = 0;
-  else if (write(fd, data, len) != (ssize_t)len)
-    err = errno != 0 ? last_error() : UV_EIO;
+  if (err > 0) {
+    ssize_t n = write(fd, data, len);
+    err = n == (ssize_t)len ? 1 : n < 0 ? last_error() : UV_ENOSPC;
+  }
   close(fd);
   return err;
 }
@@ -259,17 +267,27 @@ int xh_file_lock(int dir, const char *name) {
   return UV_ENOENT;
 }
 
-int xh_file_fifo_write(int dir, const char *name, const void *data, size_t len) {
+int xh_file_fifo_open(int dir, const char *name) {
   if (!is_component(name))
     return UV_EINVAL;
-  if (len > PIPE_BUF)
-    return UV_E2BIG; /* longer writes are not atomic */
   int fd = openat(dir, name, O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0)
     return last_error();
   struct stat st;
-  int err = fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) ? 0 : UV_EINVAL;
-  if (err == 0 && write(fd, data, len) != (ssize_t)len)
+  if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode))
+    return fd;
+  close(fd);
+  return UV_EINVAL;
+}
+
+int xh_file_fifo_write(int dir, const char *name, const void *data, size_t len) {
+  if (len > PIPE_BUF)
+    return UV_E2BIG; /* longer writes are not atomic */
+  int fd = xh_file_fifo_open(dir, name);
+  if (fd < 0)
+    return fd;
+  int err = 0;
+  if (len > 0 && write(fd, data, len) != (ssize_t)len)
     err = last_error();
   close(fd);
   return err;

@@ -65,8 +65,8 @@ int xh_file_create(int dir, const char *name, const void *data, size_t len);
 int xh_file_link_once(int dir, const char *name, const void *data, size_t len,
                       bool sync);
 
-/* Append data with one write; nothing is done once the file has `limit` bytes
- * (0: no limit). Returns 1 if written, 0 if the limit was reached. */
+/* Append data with one write, if the file then has at most `limit` bytes (0: no
+ * limit). Returns 1 if written, 0 if it would pass the limit. Regular files only. */
 int xh_file_append(int dir, const char *name, const void *data, size_t len,
                    off_t limit);
 
@@ -75,6 +75,10 @@ int xh_file_append(int dir, const char *name, const void *data, size_t len,
  * descriptor has it, UV_ENOENT when the folder was removed meanwhile. flock and not
  * fcntl: two hosts in one process would share the latter. */
 int xh_file_lock(int dir, const char *name);
+
+/* Open a FIFO for writing without waiting. Returns a descriptor the caller closes.
+ * UV_ENXIO: nobody reads it. */
+int xh_file_fifo_open(int dir, const char *name);
 
 /* Write one line to a FIFO without waiting. UV_ENXIO: nobody reads it. */
 int xh_file_fifo_write(int dir, const char *name, const void *data, size_t len);

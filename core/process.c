@@ -82,18 +82,27 @@ static int lift(const xh_spawn_options *o, int lifted[MAX_FDS]) {
   return 0;
 }
 
+/* 0 to 2 are /dev/null unless named, and what is not named is closed: somebody else
+ * in this process may have opened it without O_CLOEXEC. */
 static int add_actions(posix_spawn_file_actions_t *actions, const xh_spawn_options *o,
                        const int lifted[MAX_FDS]) {
-  int err = 0;
-  bool standard[3] = {false, false, false};
+  int err = 0, end = 3;
+  bool named[FIRST_SAFE_FD] = {false};
   for (size_t i = 0; i < o->fd_count && err == 0; i++) {
-    err = posix_spawn_file_actions_adddup2(actions, lifted[i], o->fds[i].target);
-    if (o->fds[i].target < 3)
-      standard[o->fds[i].target] = true;
+    int target = o->fds[i].target;
+    if (target < 0 || target >= FIRST_SAFE_FD)
+      return UV_EINVAL;
+    err = posix_spawn_file_actions_adddup2(actions, lifted[i], target);
+    named[target] = true;
+    end = target >= end ? target + 1 : end;
   }
-  for (int fd = 0; fd < 3 && err == 0; fd++)
-    if (!standard[fd])
-      err = posix_spawn_file_actions_addopen(actions, fd, "/dev/null", O_RDWR, 0);
+  for (int fd = 0; fd < end && err == 0; fd++)
+    if (!named[fd])
+      err = fd < 3
+              ? posix_spawn_file_actions_addopen(actions, fd, "/dev/null", O_RDWR, 0)
+              : posix_spawn_file_actions_addclose(actions, fd);
+  if (err == 0)
+    err = posix_spawn_file_actions_addclosefrom_np(actions, end);
   return -err;
 }
 

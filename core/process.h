@@ -25,8 +25,7 @@ typedef struct xh_spawn_options {
   const char *file; /* path of the program; no search */
   char *const *argv;
   char *const *envp;
-  const xh_spawn_fd
-    *fds; /* what it inherits beside 0-2, which are /dev/null unless named */
+  const xh_spawn_fd *fds; /* all it inherits; 0-2 are /dev/null unless named */
   size_t fd_count;
   xh_exit_fn on_exit;
   void *user;

@@ -56,7 +56,8 @@ local function start_figures(name, more)
   local floor = median(bare)
   line(name .. ": bare vfork + exec + wait, p50", "%.2f ms", floor)
   line(name .. ": start answers", "%.2f ms (bare + %.2f)", median(starts), median(starts) - floor)
-  line(name .. ": start to result", "%.2f ms (bare + %.2f)", median(results), median(results) - floor)
+  local result = median(results)
+  line(name .. ": start to result", "%.2f ms (bare + %.2f)", result, result - floor)
 end
 
 local function command_figure()
