@@ -92,8 +92,10 @@ static void executed(xh_shim *s, const xh_child *child) {
     xh_host_started(&s->host, child->pid);
     xh_host_close(&s->host);
   }
-  if (child == &s->job)
-    xh_spec_release(&s->spec);
+  if (child == &s->job) {
+    s->executed = true;
+    xh_spec_drop_scripts(&s->spec); /* the rest is for execs */
+  }
 }
 
 static void failed(xh_shim *s, xh_child *child, const xh_report *report) {
@@ -161,6 +163,7 @@ void xh_supervise_children(xh_shim *s) {
     if (s->phase != XH_DONE && s->script.pid == 0)
       finish(s, &s->job);
   }
+  xh_execs_reap(s);
   if (s->phase != XH_DONE)
     xh_reap_strays(s);
 }

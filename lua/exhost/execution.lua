@@ -281,9 +281,75 @@ local function result_status(_, view)
   return require("exhost.result").status(r or { reason = "lost" })
 end
 
-local function forward(verb)
-  return function(executor, view, ...)
-    return executor:optional(verb, view, ...)
+--- Pause or resume: the backend's doing, and a phase that every host reads.
+local function change_pause(verb, phase)
+  return function(executor, view)
+    local lock, err, code = state.lock(view.dir, "lock", LOCK_SECONDS)
+    if not lock then return nil, verb .. " " .. view.id .. ": " .. err, code end
+    local now = observe.look(executor.state, view.id)
+    local ok, changed = nil, not now or now.state ~= view.state
+    if not changed then
+      ok, err, code = executor:optional(verb, view)
+      if ok then
+        view.record.phase = phase
+        ok, err, code = state.write(view.dir, view.record)
+        executor:event(view, phase == "paused" and "paused" or "resumed", events.actor())
+      end
+    end
+    if now then now:close() end
+    lock:close()
+    if changed then return AGAIN end
+    if code == "not_found" then return AGAIN end -- its shim is gone: it has ended
+    if not ok then return nil, string.format("%s %s: %s", verb, view.id, err), code end
+    return true
+  end
+end
+
+--- Change limits while it runs; what then holds is in the stored plan.
+local function update(executor, view, limits)
+  local lock, err, code = state.lock(view.dir, "lock", LOCK_SECONDS)
+  if not lock then return nil, "update " .. view.id .. ": " .. err, code end
+  local ok
+  ok, err, code = executor:optional("update", view, limits)
+  if ok then
+    local body = state.read_json(view.dir, "plan.json") or {}
+    body.limits = body.limits or {}
+    for name, value in pairs(limits) do body.limits[name] = value end
+    view.dir:write("plan.json", json.encode(body))
+    executor:event(view, "updated", limits)
+  end
+  lock:close()
+  if not ok then return nil, string.format("update %s: %s", view.id, err), code end
+  return true
+end
+
+local function signal(executor, view, number)
+  local ok, err, code = executor:optional("signal", view, number)
+  if ok then
+    local fields = events.actor()
+    fields.signal = number
+    executor:event(view, "signal", fields)
+    return true
+  end
+  if code == "not_found" then return AGAIN end
+  return nil, string.format("signal %s: %s", view.id, err), code
+end
+
+local function exec(executor, view, argv, options)
+  local result, err, code, data = executor:optional("exec", view, argv, options)
+  if result then return result end
+  return nil, string.format("exec in %s: %s", view.id, err), code, data
+end
+
+local function stats(executor, view)
+  local numbers, err, code = executor:optional("stats", view)
+  if numbers then return numbers end
+  return nil, string.format("stats of %s: %s", view.id, err), code
+end
+
+local function refused(text)
+  return function(_, view)
+    return nil, string.format("execution (%s) %s", view.id, text), "invalid"
   end
 end
 
@@ -291,29 +357,30 @@ local function not_running(_, view)
   return nil, string.format("execution (%s) is not running", view.id), "already_completed"
 end
 
-local function not_running_yet(_, view)
-  return nil, string.format("execution (%s) is not running yet", view.id), "invalid"
-end
+local not_running_yet = refused "is not running yet"
+
+local WHILE_RUNNING = { "pause", "resume", "signal", "exec", "stats", "update" }
 
 local function live(row)
   row.start, row.wait, row.recover = already_started, await_change, nothing
   row.cancel, row.remove = row.cancel or stop_and_wait, stop_then_remove
-  for _, verb in ipairs { "pause", "resume", "signal", "exec", "stats" } do
-    row[verb] = row[verb] or forward(verb)
-  end
+  row.pause = row.pause or change_pause("pause", "paused")
+  row.resume = row.resume or refused "is not paused"
+  row.exec, row.signal = row.exec or exec, row.signal or signal
+  row.stats, row.update = row.stats or stats, row.update or update
   return row
 end
 
 local function early(name)
   local row = live { status = status(name) }
-  for _, verb in ipairs { "pause", "resume", "signal", "exec", "stats" } do
+  for _, verb in ipairs(WHILE_RUNNING) do
     row[verb] = not_running_yet
   end
   return row
 end
 
 local function ended(row)
-  for _, verb in ipairs { "pause", "resume", "signal", "exec", "stats" } do
+  for _, verb in ipairs(WHILE_RUNNING) do
     row[verb] = row[verb] or not_running
   end
   return row
@@ -326,7 +393,7 @@ local function all(fn, row)
 end
 
 execution.EVENTS = { "start", "wait", "cancel", "remove", "recover", "status", "pause", "resume",
-  "signal", "exec", "stats" }
+  "signal", "exec", "stats", "update" }
 
 local unfinished = { start = finish, wait = finish, cancel = conclude_then_cancel, remove = finish,
   recover = finish, status = finish }
@@ -337,8 +404,10 @@ execution.ACTIONS = {
   abandoned = all(undo),
   starting = early("pending"),
   running = live { status = status("running") },
-  stopping = live { status = status("running"), cancel = stop_again },
-  paused = live { status = status("paused") },
+  stopping = live { status = status("running"), cancel = stop_again,
+    pause = refused "is being stopped", exec = refused "is being stopped" },
+  paused = live { status = status("paused"), pause = refused "is already paused",
+    resume = change_pause("resume", "running"), exec = refused "is paused: resume it first" },
   exited = ended(setmetatable({}, { __index = unfinished })),
   lost = ended(setmetatable({}, { __index = unfinished })),
   concluded = ended { start = start_again, wait = give, cancel = cancelled_or_late,
