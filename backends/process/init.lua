@@ -238,6 +238,7 @@ end
 --- What a shim's step was about, for messages.
 local function describe_step(body, step)
   if step == "exec" then return body.argv[1] end
+  if step == "script" then return (body.scripts or {})[1] or "" end -- a later one has its result
   if step == "cwd" then return body.working_directory end
   if step == "user" then return string.format("%d:%d", body.uid or -1, body.gid or -1) end
   return ""

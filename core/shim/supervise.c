@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/wait.h>
 
 #include "clock.h"
@@ -100,6 +101,8 @@ static void executed(xh_shim *s, const xh_child *child) {
 
 static void failed(xh_shim *s, xh_child *child, const xh_report *report) {
   const char *step = xh_child_step(report->step);
+  if (child == &s->script && strcmp(step, "exec") == 0)
+    step = "script"; /* the program is not the job's */
   if (s->phase == XH_PARKING) {
     /* Reaped before the answer, so that the host can remove the cgroup. */
     xh_child_discard(child);
