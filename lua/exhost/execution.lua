@@ -107,63 +107,81 @@ local function record_cancel(executor, view, options, by)
     return nil, string.format("cancel %s: %s", view.id, err), "io"
   end
   if ok then executor:event(view, by, intent) end
+  options.asked = true
   return true
 end
 
 --- Signal, grace, KILL: by the shim, or by the backend where stopping is its business.
-local function stop(executor, view, options, by)
-  by = by or "cancel"
-  local ok, err, code = record_cancel(executor, view, options, by)
-  if not ok then return nil, err, code end
-  if view.state == "creating" then return AGAIN end -- the starter looks at `cancel`
-  local backend
-  backend, err, code = executor:backend(view.record and view.record.backend)
-  if not backend then return nil, err, code end
+local function tell_to_stop(executor, view, options, by)
   local record = view.record or {}
+  local backend, err, code = executor:backend(record.backend)
+  if not backend then return nil, err, code end
   local signal = options.signal or record.stop_signal
   local grace = options.grace or record.stop_grace or executor.settings.stop_grace
+  local ok
   if backend.stop then
     ok, err, code = backend:stop(executor:execution(view), signal, grace)
   else
     ok, err, code = shim.control(view.dir,
       string.format("stop %d %.0f %s", signal or 15, grace * 1000, by))
   end
-  if ok or code == "not_found" then return AGAIN end -- gone already: it has ended
+  if ok or code == "not_found" then return true end -- gone already: it has ended
   return nil, string.format("cancel %s: %s", view.id, err), code
 end
 
+--- Ask for the end, and wait for it unless the caller does not want to. While a host still
+--- prepares, the wish on disk is all: that host looks for it once the phase is `starting`,
+--- and we look for that phase once the wish is there, so one of us sees the other.
 local function stop_and_wait(executor, view, options)
-  local value, err, code = stop(executor, view, options)
-  if value ~= AGAIN then return value, err, code end
+  local by = options.by or "cancel"
+  local first = not options.asked
+  local ok, err, code = record_cancel(executor, view, options, by)
+  if not ok then return nil, err, code end
+  if view.state ~= "creating" then
+    ok, err, code = tell_to_stop(executor, view, options, by)
+    if not ok then return nil, err, code end
+    options.told = true
+  elseif first then
+    return AGAIN
+  end
   if options.wait == false then return true end
-  options.stopped = true
   return await_change(executor, view)
 end
 
 --- In state `stopping`: the first time through pass the wish on (it may be KILL, or a
 --- shorter grace), from then on only wait.
 local function stop_again(executor, view, options)
-  if options.stopped then
-    if options.wait == false then return true end
-    return await_change(executor, view)
-  end
-  return stop_and_wait(executor, view, options)
+  if not options.told then return stop_and_wait(executor, view, options) end
+  return await_change(executor, view)
+end
+
+--- The host that recorded a cancel may have died before it told the shim. To be told twice
+--- changes nothing.
+local function pass_on_cancel(executor, view)
+  local intent = state.read_json(view.dir, "cancel") or {}
+  return tell_to_stop(executor, view, intent, intent.by or "cancel")
 end
 
 --- A cancel that was asked for is done when there is a result; one that came too late is
 --- an error.
 local function cancelled_or_late(_, _, options)
-  if options.stopped then return true end
+  if options.asked then return true end
   return already_completed()
 end
 
+--- It was asked to stop before the workload ran, and so was rolled back.
+local function gone(_, view, options)
+  if options.asked then return true end
+  return not_found(nil, view)
+end
+
 local function cancel_absent(executor, view, options)
-  if options.stopped then return true end -- it was rolled back
+  if options.asked then return gone(executor, view, options) end
   return cancel_not_found(executor, view)
 end
 
 local function conclude_then_cancel(executor, view, options)
-  if view.dir:stat("cancel") then options.stopped = true end
+  if view.dir:stat("cancel") then options.asked = true end
   return finish(executor, view)
 end
 
@@ -227,12 +245,8 @@ local function remove_removed(executor, view, options)
 end
 
 local function stop_then_remove(executor, view, options)
-  if not options.stopped then
-    options.stopped = true
-    local value, err, code = stop(executor, view, { grace = options.grace }, "remove")
-    if value ~= AGAIN then return value, err, code end
-  end
-  return await_change(executor, view)
+  options.by = "remove"
+  return stop_again(executor, view, options)
 end
 
 local function purge_if_expired(executor, view)
@@ -296,7 +310,8 @@ local function not_running_yet(_, view)
 end
 
 local function live(row)
-  row.start, row.wait, row.recover = already_started, await_change, nothing
+  row.start, row.wait = already_started, await_change
+  row.recover = row.recover or nothing
   row.cancel, row.remove = row.cancel or stop_and_wait, stop_then_remove
   for _, verb in ipairs { "pause", "resume", "signal", "exec", "stats" } do
     row[verb] = row[verb] or forward(verb)
@@ -332,12 +347,13 @@ local unfinished = { start = finish, wait = finish, cancel = conclude_then_cance
   recover = finish, status = finish }
 
 execution.ACTIONS = {
-  absent = all(not_found, { start = create, cancel = cancel_absent }),
+  absent = all(not_found, { start = create, cancel = cancel_absent, remove = gone }),
   creating = early("pending"),
   abandoned = all(undo),
   starting = early("pending"),
   running = live { status = status("running") },
-  stopping = live { status = status("running"), cancel = stop_again },
+  stopping = live { status = status("running"), cancel = stop_again,
+    recover = pass_on_cancel },
   paused = live { status = status("paused") },
   exited = ended(setmetatable({}, { __index = unfinished })),
   lost = ended(setmetatable({}, { __index = unfinished })),

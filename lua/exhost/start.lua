@@ -71,8 +71,9 @@ local function prepare(executor, view, plan)
   if logs ~= view.dir then logs:close() end
   if not ready then return nil, err, code, data end
   executor:event(view, "ready")
-  ok, err, code = interrupted(view)
-  if ok then ok, err, code = phase(view, "starting") end
+  -- In this order: a cancel that is not seen here comes from who sees the phase.
+  ok, err, code = phase(view, "starting")
+  if ok then ok, err, code = interrupted(view) end
   if not ok then
     ready:close()
     return nil, err, code
@@ -114,6 +115,7 @@ local function run(executor, view, plan)
       why, kind = start.explain(plan, more)
       return nil, why, kind, more -- the shim says that nothing ran
     end
+    if more and more.unsent then return nil, why, kind end -- nor did it without *go*
     -- No word from the shim after *go*: it may have run. Roll forward.
     executor:event(view, "start_unanswered", { why = why })
     if conclude.never_ran(view) then return nil, why, kind, more end
