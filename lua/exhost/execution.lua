@@ -44,23 +44,33 @@ local function nothing()
   return true
 end
 
+--- Do something while no other host starts, concludes or removes the execution. AGAIN
+--- when it was removed before.
+local function locked(view, verb, fn)
+  local lock, err, code = state.lock(view.dir, "lock", LOCK_SECONDS)
+  if not lock and code == "not_found" then return AGAIN end
+  local value = nil
+  if lock then
+    value, err, code = fn()
+    lock:close()
+  end
+  if value == nil then return nil, string.format("%s %s: %s", verb, view.id, err), code end
+  return value
+end
+
 --- Roll back what a dead host left; the id is free again.
 local function undo(executor, view)
-  local lock, err, code = state.lock(view.dir, "lock", LOCK_SECONDS)
-  if not lock then
-    if code == "not_found" then return AGAIN end
-    return nil, "roll back " .. view.id .. ": " .. err, code
-  end
-  local record = state.read(view.dir)
-  if record and record.phase ~= "creating" and not conclude.never_ran(view) then
-    lock:close() -- somebody went on meanwhile
+  return locked(view, "roll back", function()
+    local record = state.read(view.dir)
+    if record and record.phase ~= "creating" and not conclude.never_ran(view) then
+      return AGAIN -- somebody went on meanwhile
+    end
+    view.record = record or view.record
+    local ok, err, code =
+      conclude.roll_back(executor, view, "its host died before the workload ran")
+    if not ok then return nil, err, code end
     return AGAIN
-  end
-  view.record = record or view.record
-  local ok, why, kind = conclude.roll_back(executor, view, "its host died before the workload ran")
-  lock:close()
-  if not ok then return nil, "roll back " .. view.id .. ": " .. tostring(why), kind end
-  return AGAIN
+  end)
 end
 
 --- The workload has ended (or its shim has): make the result, or undo if nothing ran.
@@ -200,48 +210,51 @@ end
 
 --- Delete what exhost wrote: the execution's folder, and its logs in a ResultsDir.
 local function purge(executor, view)
-  local record = view.record
-  if record and record.handle then
-    local backend = executor:backend(record.backend)
+  return locked(view, "remove", function()
+    local record = view.record or {}
+    local backend = record.handle and executor:backend(record.backend)
     if backend then backend:remove(record.handle, executor:execution(view)) end
-  end
-  if record and record.job_id then executor.state:release_job(record.job_id, view.id) end
-  if record and record.log_dir then
-    local dir = conclude.log_dir(view)
+    if record.job_id then executor.state:release_job(record.job_id, view.id) end
+    local dir = record.log_dir and conclude.log_dir(view)
     if dir then
       dir:unlink("stdout.log")
       dir:unlink("stderr.log")
       dir:close()
     end
+    return executor.state:discard(view.id)
+  end)
+end
+
+local function remove_locked(executor, view)
+  local record = state.read(view.dir) or { phase = "running", backend = executor.default_backend }
+  if record.phase == "removed" then return true end
+  view.record = record
+  local ok, err, code
+  if record.handle then
+    local backend
+    backend, err, code = executor:backend(record.backend)
+    if not backend then return nil, err, code end
+    ok, err, code = backend:remove(record.handle, executor:execution(view))
+    if not ok then return nil, err, code end
   end
-  local ok, err, code = executor.state:discard(view.id)
-  if not ok then return nil, string.format("remove %s: %s", view.id, err), code end
+  if record.job_id then executor.state:release_job(record.job_id, view.id) end
+  record.phase = "removed"
+  record.expires_at = loop.time() + (record.persist_logs_duration or executor.settings.retention)
+  ok, err, code = state.write(view.dir, record)
+  if not ok then return nil, err, code end
+  executor:event(view, "removed", events.actor())
   return true
 end
 
 --- Free the job and the engine's objects; result and logs stay until they expire.
 local function remove(executor, view, options)
   if options.purge then return purge(executor, view) end
-  local record = view.record or { phase = "running", backend = executor.default_backend }
-  view.record = record
-  if record.handle then
-    local backend, err, code = executor:backend(record.backend)
-    if not backend then return nil, err, code end
-    local ok
-    ok, err, code = backend:remove(record.handle, executor:execution(view))
-    if not ok then return nil, string.format("remove %s: %s", view.id, err), code end
-  end
-  if record.job_id then executor.state:release_job(record.job_id, view.id) end
-  record.phase = "removed"
-  record.expires_at = loop.time() + (record.persist_logs_duration or executor.settings.retention)
-  local ok, err, code = state.write(view.dir, record)
-  if not ok then return nil, string.format("remove %s: %s", view.id, err), code end
-  executor:event(view, "removed", events.actor())
-  return true
+  return locked(view, "remove", function() return remove_locked(executor, view) end)
 end
 
 local function remove_removed(executor, view, options)
-  return options.purge and purge(executor, view) or true
+  if options.purge then return purge(executor, view) end
+  return true
 end
 
 local function stop_then_remove(executor, view, options)
@@ -267,7 +280,9 @@ local function create(executor, view, plan)
   local job = plan.request.job_id
   local holder = executor.state:job_holder(job)
   if holder and holder ~= view.id then return execution.adopt(executor, view.id, job, holder) end
-  return start.run(executor, plan)
+  local id, err, code, data = start.run(executor, plan)
+  if code == "already_started" then return AGAIN end -- another host took the id or the job
+  return id, err, code, data
 end
 
 --- A new execution id for a job that another one holds: a DMS that restarted. What runs
@@ -276,14 +291,23 @@ function execution.adopt(executor, id, job, holder)
   local ok, err, code = execution.dispatch(executor, holder, "recover")
   if not ok and code ~= "not_found" then return nil, err, code end
   if executor.state:job_holder(job) ~= holder then return AGAIN end
-  ok, err, code = executor.state:add_alias(id, holder)
-  if not ok then return nil, err, code end
-  local view = observe.look(executor.state, holder)
-  if view and view.dir then
-    executor:event(view, "adopted", { as = id })
-    view:close()
+  local view
+  view, err, code = observe.look(executor.state, holder)
+  if not view then return nil, err, code end
+  local value = AGAIN
+  if view.state == "creating" or view.state == "starting" then
+    value, err, code = await_change(executor, view)
+  elseif view.state ~= "absent" then
+    ok, err, code = executor.state:add_alias(id, holder)
+    if ok then
+      value = id
+      executor:event(view, "adopted", { as = id })
+    elseif ok == nil then
+      value = nil
+    end
   end
-  return id
+  view:close()
+  return value, err, code
 end
 
 local function status(name)

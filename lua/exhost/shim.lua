@@ -129,7 +129,10 @@ end
 function shim.control(dir, line)
   local ok, err, code = dir:fifo_write("control", line .. "\n")
   if ok then return true end
-  if code == "ENXIO" or code == "ENOENT" then return nil, "no shim listens", "not_found" end
+  -- EPIPE: it went between the opening and the writing.
+  if code == "ENXIO" or code == "ENOENT" or code == "EPIPE" then
+    return nil, "no shim listens", "not_found"
+  end
   return nil, "control: " .. err, "io"
 end
 
