@@ -71,6 +71,12 @@ function World:run_count()
   return lines
 end
 
+--- Wait until the workload has told that it runs. Suspends.
+function World:await_run()
+  files.eventually(function() return self:run_count() > 0 end)
+  return self:run_count()
+end
+
 --- Lines 1, 2, 3 … without a gap and none twice; the last may be torn unless it is whole.
 local function check_lines(bytes, whole)
   local expected = 0
