@@ -214,7 +214,7 @@ local function purge(executor, view)
     local record = view.record or {}
     local backend = record.handle and executor:backend(record.backend)
     if backend then backend:remove(record.handle, executor:execution(view)) end
-    if record.job_id then executor.state:release_job(record.job_id, view.id) end
+    executor.state:release_job(record.job_id, view.id)
     local dir = record.log_dir and conclude.log_dir(view)
     if dir then
       dir:unlink("stdout.log")
@@ -237,7 +237,7 @@ local function remove_locked(executor, view)
     ok, err, code = backend:remove(record.handle, executor:execution(view))
     if not ok then return nil, err, code end
   end
-  if record.job_id then executor.state:release_job(record.job_id, view.id) end
+  executor.state:release_job(record.job_id, view.id)
   record.phase = "removed"
   record.expires_at = loop.time() + (record.persist_logs_duration or executor.settings.retention)
   ok, err, code = state.write(view.dir, record)

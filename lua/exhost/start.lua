@@ -25,9 +25,12 @@ end
 --- Open the folder of the logs and remember where this execution's part begins.
 local function open_logs(view, results_dir)
   if not results_dir then return view.dir end
-  local dir, err = dirs.open(results_dir, { create = true, mode = 448 })
-  if not dir then return nil, "open results_dir " .. results_dir .. ": " .. err, "io" end
-  view.record.log_dir = results_dir
+  local dir, err, code = dirs.open(results_dir, { create = true, mode = 448, no_follow = true })
+  if not dir then
+    if code == "ENOTDIR" then err = "it is a link or a file, not a folder" end
+    return nil, "open results_dir " .. results_dir .. ": " .. err, "io"
+  end
+  view.record.log_dir, view.record.log_inode = results_dir, dir:inode()
   view.record.log_from = {}
   for _, stream in ipairs { "stdout", "stderr" } do
     local st = dir:stat(stream .. ".log")

@@ -41,12 +41,17 @@ function state.default_path()
   return base .. "/exhost"
 end
 
-local function open_private(parent, name)
+local function check_private(dir, path)
+  if dir:is_private() then return dir end
+  dir:close()
+  return refused(path, "it must be owned by you and closed to others (chmod 700 " .. path .. ")",
+    "denied")
+end
+
+local function open_private(parent, name, path)
   local dir, err = parent:open(name, true)
-  if not dir then return nil, err end
-  local ok, why = dir:is_private()
-  if not ok then return nil, why end
-  return dir
+  if not dir then return refused(path, err) end
+  return check_private(dir, path)
 end
 
 --- Open (make) the state of one executor. The folders must be ours and closed to others.
@@ -56,18 +61,20 @@ end
 function state.open(path, executor)
   local root, err = dirs.open(path, { create = true, mode = 448 })
   if not root then return refused(path, err) end
-  if not root:is_private() then
-    root:close()
-    return refused(path, "it must be owned by you and closed to others (chmod 700 " .. path .. ")",
-      "denied")
-  end
   local self = setmetatable({ path = path, executor = executor }, State)
-  self.root = root
-  self.dir, err = open_private(root, executor)
-  if not self.dir then return refused(path .. "/" .. executor, err) end
+  local code
+  self.root, err, code = check_private(root, path)
+  if not self.root then return nil, err, code end
+  path = path .. "/" .. executor
+  self.dir, err, code = open_private(root, executor, path)
   for _, name in ipairs { "executions", "jobs", "aliases", "failed", "trash" } do
-    self[name], err = open_private(self.dir, name)
-    if not self[name] then return refused(path .. "/" .. executor .. "/" .. name, err) end
+    if self.dir and not err then
+      self[name], err, code = open_private(self.dir, name, path .. "/" .. name)
+    end
+  end
+  if err then
+    self:close()
+    return nil, err, code
   end
   return self
 end
@@ -225,10 +232,13 @@ function State:claim_job(job, id)
   end)
 end
 
---- Free the job if this execution holds it. Suspends.
+--- Free the job that this execution holds, if it does. Suspends.
+---@param job string? nil when it is not known any more
 function State:release_job(job, id)
   return self:with_jobs(function()
-    if self.jobs:read(job, 256) == id then self.jobs:unlink(job) end
+    for _, name in ipairs(job and { job } or self.jobs:list() or {}) do
+      if self.jobs:read(name, 256) == id then self.jobs:unlink(name) end
+    end
     return true
   end)
 end
@@ -278,7 +288,7 @@ end
 --- Files that their writers did not live to put into place.
 local function sweep_temporary(dir)
   local oldest = loop.time() - TEMPORARY_AGE
-  for _, name in ipairs(dir:list() or {}) do
+  for _, name in ipairs(dir:list(true) or {}) do
     local st = name:sub(1, 5) == ".tmp-" and dir:stat(name)
     if st and st.mtime < oldest then dir:unlink(name) end
   end
@@ -305,9 +315,11 @@ function State:sweep()
   sweep_new(self.executions)
   for _, folder in ipairs { "jobs", "aliases", "failed" } do sweep_temporary(self[folder]) end
   self:with_jobs(function()
-    for _, name in ipairs(self.aliases:list() or {}) do
-      local target = self.aliases:read(name, 256)
-      if not target or not self.executions:stat(target) then self.aliases:unlink(name) end
+    for _, dir in ipairs { self.jobs, self.aliases } do
+      for _, name in ipairs(dir:list() or {}) do
+        local target = dir:read(name, 256)
+        if not target or not self.executions:stat(target) then dir:unlink(name) end
+      end
     end
   end)
   self:prune_failed()
