@@ -104,7 +104,7 @@ end
 function World:check_gone()
   for _, name in ipairs { "executions", "jobs", "aliases", "trash" } do
     local dir = assert(dirs.open(self.path .. "/spec/" .. name))
-    local names = dir:list()
+    local names = dir:list(true)
     dir:close()
     assert(#names == 0, name .. " still holds " .. table.concat(names, " "))
   end
