@@ -161,10 +161,15 @@ function World:check(purged)
   return result
 end
 
---- End everything of this world and forget it. Never fails.
-function World:close()
+--- End everything of this world. Suspends.
+function World:stop()
   processes.kill(processes.shims(self.path))
   processes.kill(processes.marked(self.mark))
+end
+
+--- Forget it. Never fails.
+function World:close()
+  self:stop()
   files.remove_folder(self.path)
   os.remove(self.runs)
 end
