@@ -155,7 +155,7 @@ function Executor:wait(id, timeout)
 end
 
 local function stop_options(options)
-  local checked = { wait = options.wait, by = options.by }
+  local checked = { wait = options.wait }
   local err
   if options.signal ~= nil then
     checked.signal, err = signals.number(options.signal)
@@ -185,9 +185,7 @@ function Executor:remove(id, timeout, options)
   timeout = timeout or REMOVE_SECONDS
   local asked = { grace = math.min(self.settings.stop_grace, timeout),
     purge = options and options.purge }
-  local ok, err, code = execution.dispatch(self, id, "remove", asked)
-  if ok and asked.stopped and asked.purge then return true end
-  return ok, err, code
+  return execution.dispatch(self, id, "remove", asked)
 end
 
 ---@return string? status pending running paused success failed
