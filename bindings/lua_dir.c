@@ -217,7 +217,7 @@ static int dir_write(lua_State *L) {
 static int dir_create(lua_State *L) {
   size_t len;
   int dir = xh_check_dir(L, 1);
-  const char *name = luaL_checkstring(L, 2), *data = luaL_checklstring(L, 3, &len);
+  const char *name = xh_check_name(L, 2), *data = luaL_checklstring(L, 3, &len);
   return xh_push_result(L, xh_file_create(dir, name, data, len));
 }
 

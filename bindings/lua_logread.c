@@ -62,6 +62,11 @@ static int streams_of(lua_State *L) {
   return luaL_error(L, "stream: expected stdout or stderr, got %s", name);
 }
 
+/* Seconds since 1970 as nanoseconds; what lies beyond the clock is its end. */
+static int64_t nanoseconds(lua_Number seconds) {
+  return seconds <= 0 ? 0 : seconds < 9e9 ? (int64_t)(seconds * 1e9) : INT64_MAX;
+}
+
 /* open(log_dir, index_dir, {target = fd number (taken over), format, stream,
  *      timestamps, follow, tail, lines, since, until (seconds since 1970),
  *      on_end = fn(true | nil, message, name)}) -> reader */
@@ -80,8 +85,8 @@ static int reader_open(lua_State *L) {
   o.lines = (int64_t)xh_opt_number(L, 3, "lines", -1);
   o.from[0] = (int64_t)xh_opt_number(L, 3, "from_stdout", 0);
   o.from[1] = (int64_t)xh_opt_number(L, 3, "from_stderr", 0);
-  o.since_ns = (int64_t)(xh_opt_number(L, 3, "since", 0) * 1e9);
-  o.until_ns = (int64_t)(xh_opt_number(L, 3, "until", 0) * 1e9);
+  o.since_ns = nanoseconds(xh_opt_number(L, 3, "since", 0));
+  o.until_ns = nanoseconds(xh_opt_number(L, 3, "until", 0));
   lua_getfield(L, 3, "on_end");
   luaL_checktype(L, 4, LUA_TFUNCTION);
   reader_box *box = lua_newuserdata(L, sizeof *box);

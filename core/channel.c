@@ -41,7 +41,10 @@ static void take_lines(xh_channel *c) {
     line[n] = '\0';
     c->len -= n + 1;
     memmove(c->line, end + 1, c->len);
-    c->on_line(c, line, c->user);
+    if (strlen(line) == n)
+      c->on_line(c, line, c->user);
+    else
+      finish(c);
   }
 }
 

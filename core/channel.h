@@ -12,7 +12,8 @@ typedef struct xh_channel xh_channel;
 enum { XH_CHANNEL_LINE = 512 };
 
 /* Called for every line, without its newline, and once with NULL at the end (closed,
- * failed, or a line over XH_CHANNEL_LINE). The channel may be closed from inside. */
+ * failed, or a line over XH_CHANNEL_LINE or with a NUL in it). An unfinished last line
+ * is not told. The channel may be closed from inside. */
 typedef void (*xh_line_fn)(xh_channel *c, const char *line, void *user);
 
 /* A connected pair: *out speaks here, *other is a blocking descriptor for the other

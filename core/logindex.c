@@ -20,6 +20,8 @@ static void decode(const xh_log_record *raw, xh_index_record *out) {
   out->stream = (place & XH_LOG_STDERR) != 0;
   out->offset = (int64_t)(place & ~XH_LOG_STDERR);
   out->length = (int64_t)(le64toh(raw->length) & INT64_MAX);
+  if (out->length > INT64_MAX - out->offset) /* a damaged file must not overflow us */
+    out->length = INT64_MAX - out->offset;
 }
 
 static bool load(xh_logindex *x, int64_t i) {

@@ -132,12 +132,24 @@ static int append_object(xh_buffer *out, int stream, int64_t time_ns, const char
   return err < 0 ? err : append_text(out, rest);
 }
 
-static int give_held(xh_logline *l, int stream, bool partial, xh_buffer *out) {
-  int err =
-    append_object(out, stream, l->held_ns, l->held.data != NULL ? l->held.data : "",
-                  l->held.len, partial);
-  l->held.len = 0;
+/* Give what is held but the last `keep` bytes. */
+static int give_held(xh_logline *l, int stream, bool partial, size_t keep,
+                     xh_buffer *out) {
+  size_t len = l->held.len - keep;
+  int err = append_object(out, stream, l->held_ns,
+                          l->held.data != NULL ? l->held.data : "", len, partial);
+  xh_buffer_consume(&l->held, len);
   return err;
+}
+
+/* How many bytes at the end begin a UTF-8 sequence that goes on after them. */
+static size_t cut_sequence(const char *data, size_t len) {
+  for (size_t back = 1; back <= 3 && back <= len; back++) {
+    unsigned char c = (unsigned char)data[len - back];
+    if ((c & 0xc0) != 0x80)
+      return (c >= 0xf0 ? 4u : c >= 0xe0 ? 3u : c >= 0xc2 ? 2u : 1u) > back ? back : 0;
+  }
+  return 0;
 }
 
 int xh_logline_json(xh_logline *l, int stream, int64_t time_ns, const char *data,
@@ -156,9 +168,9 @@ int xh_logline_json(xh_logline *l, int stream, int64_t time_ns, const char *data
     data += part;
     len -= part;
     if (err == 0 && cut) {
-      err = give_held(l, stream, true, out);
+      err = give_held(l, stream, true, cut_sequence(l->held.data, l->held.len), out);
     } else if (err == 0 && newline != NULL) {
-      err = give_held(l, stream, false, out);
+      err = give_held(l, stream, false, 0, out);
       data++;
       len--;
     }
@@ -167,5 +179,5 @@ int xh_logline_json(xh_logline *l, int stream, int64_t time_ns, const char *data
 }
 
 int xh_logline_json_end(xh_logline *l, int stream, xh_buffer *out) {
-  return l->held.len > 0 ? give_held(l, stream, true, out) : 0;
+  return l->held.len > 0 ? give_held(l, stream, true, 0, out) : 0;
 }

@@ -85,19 +85,19 @@ static int64_t size_of(xh_logread *r, int stream) {
   return st.st_size;
 }
 
-/* The part of a record that is wanted and not given yet; false when there is none. */
+/* The part of a record that is wanted and not given yet, with the bytes before it that
+ * no record speaks of (the index lost some); false when there is none. */
 static bool useful_part(xh_logread *r, int64_t i, const xh_index_record *rec,
                         chunk *out) {
   source *s = &r->source[rec->stream];
   if (!wants(r, rec->stream) || i < r->valid_from[rec->stream])
     return false;
   int64_t end = rec->offset + rec->length, size = size_of(r, rec->stream);
-  int64_t start = rec->offset > s->pos ? rec->offset : s->pos;
   if (end > size)
     end = size;
-  if (start >= end)
+  if (s->pos >= end)
     return false;
-  *out = (chunk){rec->stream, start, end - start, rec->time_ns};
+  *out = (chunk){rec->stream, s->pos, end - s->pos, rec->time_ns};
   return true;
 }
 
@@ -333,8 +333,12 @@ static void on_change(xh_watch *w, int what, const char *name, void *user) {
   if (what & XH_WATCH_GONE)
     xh_logread_finish(r);
   else if ((what & XH_WATCH_LOST) || strcmp(name, FILES[0]) == 0 ||
-           strcmp(name, FILES[1]) == 0)
-    drive(r);
+           strcmp(name, FILES[1]) == 0) {
+    if (r->nonblocking || !r->pollable)
+      drive(r);
+    else
+      await_target(r, true); /* only the poll knows whether a write would wait */
+  }
 }
 
 /* --- where to begin ------------------------------------------------------------- */
@@ -351,7 +355,8 @@ static void begin_at_time(xh_logread *r, int64_t count) {
   for (; i < count && xh_logindex_get(&r->index, i, &rec); i++) {
     if (rec.time_ns >= r->o.since_ns)
       break;
-    r->source[rec.stream].pos = rec.offset + rec.length;
+    if (i >= r->valid_from[rec.stream])
+      r->source[rec.stream].pos = rec.offset + rec.length;
   }
   r->next_record = i;
 }
@@ -404,15 +409,16 @@ static void begin_at_line(xh_logread *r, int64_t count) {
   while (!found && record > begin && xh_logindex_get(&r->index, record - 1, &rec)) {
     record--;
     if (!wants(r, rec.stream) || record < r->valid_from[rec.stream] ||
-        low[rec.stream] > rec.offset + rec.length || rec.offset < first[rec.stream])
+        rec.offset < first[rec.stream])
       continue;
     found = count_back(r->source[rec.stream].fd, rec.offset, &low[rec.stream], &left);
   }
+  for (int stream = 1; stream >= 0 && !found; stream--) /* what no record speaks of */
+    if (low[stream] > first[stream])
+      found = count_back(r->source[stream].fd, first[stream], &low[stream], &left);
   for (int stream = 0; stream < 2; stream++)
-    if (found || low[stream] > first[stream])
-      r->source[stream].pos = low[stream];
-  if (found)
-    r->next_record = record;
+    r->source[stream].pos = low[stream];
+  r->next_record = record;
 }
 
 static void begin(xh_logread *r) {

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -120,7 +121,9 @@ static int spawn(pid_t *pid, const xh_spawn_options *o, const int lifted[MAX_FDS
   if (err < 0)
     goto free_actions;
   sigemptyset(&none);
-  sigfillset(&all);
+  /* By bytes: sigfillset leaves out the two signals that glibc keeps for threads, and
+   * those would then be ignored in the program. */
+  memset(&all, 0xff, sizeof all);
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setsigdefault(&attributes, &all);
   posix_spawnattr_setflags(
@@ -187,13 +190,6 @@ int xh_process_signal(xh_process *p, int signal) {
   if (p->ended)
     return UV_ESRCH;
   return syscall(SYS_pidfd_send_signal, p->pidfd, signal, NULL, 0) == 0 ? 0 : -errno;
-}
-
-void xh_process_keep_loop(xh_process *p, int keep) {
-  if (keep)
-    uv_ref((uv_handle_t *)&p->exited);
-  else
-    uv_unref((uv_handle_t *)&p->exited);
 }
 
 void xh_process_release(xh_process *p) {

@@ -44,9 +44,6 @@ pid_t xh_process_pid(const xh_process *p);
  * UV_ESRCH once the program has ended. */
 int xh_process_signal(xh_process *p, int signal);
 
-/* Keep the loop running until the program's end (the default), or not. */
-void xh_process_keep_loop(xh_process *p, int keep);
-
 /* Give up ownership: on_exit is not called any more. The program is not ended; it
  * is reaped when it ends while the loop still runs. Safe on NULL. */
 void xh_process_release(xh_process *p);

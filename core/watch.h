@@ -12,12 +12,12 @@ typedef struct xh_watch xh_watch;
 enum {
   XH_WATCH_APPEARED = 1, /* name was made, linked or renamed into the folder */
   XH_WATCH_MODIFIED = 2, /* the file name was written to */
-  XH_WATCH_GONE = 4,     /* the folder itself was removed or moved; the last report */
+  XH_WATCH_GONE = 4,     /* the folder was moved, or removed and nobody holds it open */
   XH_WATCH_LOST = 8,     /* the kernel's queue overflowed: look at everything again */
 };
 
-/* Called on the loop thread; name is "" for GONE and LOST, and borrowed. The watch
- * may be closed from inside. */
+/* Called on the loop thread; name is "" for GONE and LOST, and borrowed. After
+ * GONE the watch tells nothing more of use. It may be closed from inside. */
 typedef void (*xh_watch_fn)(xh_watch *w, int what, const char *name, void *user);
 
 /* Watch the folder behind descriptor dir (borrowed) for the kinds in `what`. Returns

@@ -15,6 +15,7 @@ local async = {}
 ---@field cancelled boolean?
 ---@field shielded boolean? cancel and inherited deadlines do not reach it
 ---@field interrupt fun(word: string)? ends the await it is in
+---@field children exhost.Task[]? those it waits for in `all`, which share its cancel
 ---@field done boolean?
 
 ---@type table<thread, exhost.Task>
@@ -53,16 +54,17 @@ local function step(task, ...)
       message = debug.traceback(task.co, tostring(message))
     end
     finish(task, false, message)
-    if not task.on_error then
-      error(message, 0) -- reported by the C doorway
-    end
-    task.on_error(message)
+    -- Raised in a call of its own, where the C doorway reports it: whoever resumed this
+    -- task by chance has nothing to do with it.
+    local on_error = task.on_error or function() error(message, 0) end
+    loop.timer(0, function() on_error(message) end)
   elseif coroutine.status(task.co) == "dead" then
     finish(task, unpack(result, 1, result.n))
   end
 end
 
---- Start a task. It runs at once, up to where it first suspends.
+--- Start a task. It runs at once, up to where it first suspends. It has a deadline of its
+--- own or none; its error is told to on_error, or else on stderr, and ends nothing else.
 ---@param fn fun(...)
 ---@param options? { on_error: fun(message), deadline: number }
 ---@return exhost.Task
@@ -111,8 +113,9 @@ function async.await(start)
     if left then
       timer = loop.timer(left, function() if task.interrupt then task.interrupt("timeout") end end)
     end
+    if task.cancelled and not task.shielded then task.interrupt("cancelled") end -- by `start`
     waiting = true
-    coroutine.yield()
+    if not result then coroutine.yield() end
     assert(result, "task resumed by someone else")
   end
   return unpack(result, 1, result.n)
@@ -139,6 +142,7 @@ end
 function async.cancel(task)
   if task.done or task.cancelled then return end
   task.cancelled = true
+  for _, child in ipairs(task.children or {}) do async.cancel(child) end
   if task.interrupt and not task.shielded then
     task.interrupt("cancelled")
   end
@@ -187,17 +191,22 @@ function async.join(task)
   return unpack(result, 2, result.n)
 end
 
---- Run every function as a task of its own and wait for all. Suspends.
+--- Run every function as a task of its own and wait until all have ended. They share this
+--- task's deadline and its cancel, so that they end with it. Suspends.
 ---@param list (fun(): any)[]
----@return table results one packed {n, ...} each
+---@return table results one packed {n, ...} each: what the function answered, or nil,
+--- message, code
 function async.all(list)
-  local running, results = {}, {}
+  local parent, running, results = current(), {}, {}
+  local deadline, shielded = parent.deadline, parent.shielded
   for i, fn in ipairs(list) do
-    running[i] = async.spawn(fn, { on_error = function() end })
+    running[i] = async.spawn(fn, { on_error = function() end, deadline = deadline })
+    if parent.cancelled and not shielded then async.cancel(running[i]) end
   end
-  for i, task in ipairs(running) do
-    results[i] = pack(async.join(task))
-  end
+  if not shielded then parent.children = running end
+  parent.deadline, parent.shielded = nil, true -- what interrupts us interrupts them
+  for i, task in ipairs(running) do results[i] = pack(async.join(task)) end
+  parent.deadline, parent.shielded, parent.children = deadline, shielded, nil
   return results
 end
 

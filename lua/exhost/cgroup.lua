@@ -12,7 +12,7 @@ local cgroup = {}
 cgroup.ROOT = "/sys/fs/cgroup"
 local PARENT = "exhost"
 local CPU_PERIOD_US, CPU_QUOTA_MIN_US = 100000, 1000
-local CONTROLLERS_V2 = { memory = "+memory", cpu = "+cpu", pids = "+pids" }
+local LIMITING = { "memory", "cpu", "pids" }
 
 local function read_file(path)
   local file = io.open(path, "r")
@@ -35,29 +35,67 @@ end
 ---@field version integer 0 when there are none that we may use
 ---@field root string
 ---@field parents table<string, string> folder of our groups, by controller ("" in version 2)
+---@field controllers table<string, true> those whose limits can be set in our groups
 
-local function writable_parent(root, base, path)
-  for _, own in ipairs { path or "/", "/" } do
-    local parent = base .. (own == "/" and "" or own) .. "/" .. PARENT
-    if core.make(root, parent) then return parent end
+--- Folders to try for our groups: below where this process is, else below the root.
+local function candidates(base, own)
+  local list = { base .. "/" .. PARENT }
+  if own and own ~= "/" then table.insert(list, 1, base .. own .. "/" .. PARENT) end
+  return list
+end
+
+local function find_v1(found, own)
+  for _, controller in ipairs { "freezer", "memory", "cpu", "pids", "cpuacct" } do
+    for _, path in ipairs(candidates(found.root .. "/" .. controller, own[controller])) do
+      if not found.parents[controller] and core.make(found.root, path) then
+        found.parents[controller], found.controllers[controller] = path, true
+      end
+    end
   end
+  if not found.parents.freezer then found.version = 0 end
+end
+
+--- Switch controllers on for what is below the folder: one by one, since one that the
+--- machine lacks would take the others along.
+local function enable(root, parent)
+  local enabled, count = {}, 0
+  for _, controller in ipairs(LIMITING) do
+    local word = "+" .. controller
+    if core.make(root, parent, word) and core.write(parent, "cgroup.subtree_control", word) then
+      enabled[controller], count = true, count + 1
+    end
+  end
+  return enabled, count
+end
+
+--- Where this process is, controllers can often not be switched on: the kernel wants no
+--- process in a group that shares out resources, but for the root. So the better one wins.
+local function find_v2(found, own)
+  local most = -1
+  for _, path in ipairs(candidates(found.root, own[""])) do
+    if most < #LIMITING and core.make(found.root, path) then
+      local enabled, count = enable(found.root, path)
+      if count > most then
+        if found.parents[""] then core.remove(found.parents[""]) end
+        found.parents[""], found.controllers, most = path, enabled, count
+      else
+        core.remove(path)
+      end
+    end
+  end
+  if not found.parents[""] then found.version = 0 end
 end
 
 --- Find out what this machine lets us use. Makes the parent folders, nothing else.
----@param options? { root: string, own: string } other places, for specs
+---@param options? { root: string, own: string } other places, for specs: a cgroup file
+--- system's root, and text as in /proc/self/cgroup
 ---@return exhost.Cgroups
 function cgroup.find(options)
   local root = options and options.root or cgroup.ROOT
   local own = own_paths(options and options.own or read_file("/proc/self/cgroup"))
-  local found = { version = core.version(root), root = root, parents = {} }
-  if found.version == 2 then
-    found.parents[""] = writable_parent(root, root, own[""])
-  elseif found.version == 1 then
-    for _, controller in ipairs { "freezer", "memory", "cpu", "pids", "cpuacct" } do
-      found.parents[controller] = writable_parent(root, root .. "/" .. controller, own[controller])
-    end
-  end
-  if not found.parents[""] and not found.parents.freezer then found.version = 0 end
+  local found = { version = core.version(root), root = root, parents = {}, controllers = {} }
+  if found.version == 2 then find_v2(found, own) end
+  if found.version == 1 then find_v1(found, own) end
   return found
 end
 
@@ -114,8 +152,7 @@ function cgroup.unenforced(found, limits)
   local missing = {}
   local parent = { memory = "memory", cores = "cpu", pids = "pids" }
   for limit, controller in pairs(parent) do
-    local there = found.version == 2 or found.parents[controller]
-    if limits[limit] and (found.version == 0 or not there) then
+    if limits[limit] and (found.version == 0 or not found.controllers[controller]) then
       missing[#missing + 1] = string.format("%s limit (no %s control group that we may use)",
         limit, controller)
     end
@@ -139,17 +176,6 @@ local function folders(found, name, controllers)
   return paths
 end
 
-local function enable_of(found, files)
-  if found.version ~= 2 or #files == 0 then return nil end
-  local seen, list = {}, {}
-  for _, item in ipairs(files) do
-    local word = CONTROLLERS_V2[item.controller]
-    if not seen[word] then list[#list + 1] = word end
-    seen[word] = true
-  end
-  return table.concat(list, " ")
-end
-
 local function apply(found, name, files, paths)
   for _, item in ipairs(files) do
     local path = found.version == 2 and paths[1] or found.parents[item.controller] .. "/" .. name
@@ -167,15 +193,14 @@ end
 function cgroup.make(found, name, limits)
   local files, wanted = {}, { "freezer" }
   for _, item in ipairs(cgroup.files(found.version, limits)) do
-    if found.version == 2 or found.parents[item.controller] then
+    if found.controllers[item.controller] then
       files[#files + 1] = item
       if wanted[#wanted] ~= item.controller then wanted[#wanted + 1] = item.controller end
     end
   end
   local paths = folders(found, name, wanted)
-  local enable = enable_of(found, files)
   for _, path in ipairs(paths) do
-    local ok, err = core.make(found.root, path, enable)
+    local ok, err = core.make(found.root, path)
     if not ok then
       cgroup.remove(found, name)
       return nil, string.format("make control group %s: %s", path, err), "io"

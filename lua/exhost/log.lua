@@ -3,10 +3,13 @@
 local conclude = require "exhost.conclude"
 local async = require "exhost.async"
 local logread = require "exhost.logread"
+local loop = require "exhost.loop"
 local observe = require "exhost.observe"
 local system = require "exhost.system"
 
 local log = {}
+
+local INDEX_SECONDS = 0.05 -- the shim notes what came within 10 ms
 
 local FORMATS = { raw = true, frames = true, jsonl = true }
 local STREAMS = { stdout = true, stderr = true }
@@ -71,7 +74,8 @@ end
 
 local RUNNING = { creating = true, starting = true, running = true, paused = true, stopping = true }
 
---- Tell the reader when the execution has ended: then the files are complete.
+--- Tell the reader when the execution has ended: then the files are complete. With `until`
+-- the task has a deadline, and the rest is not waited for.
 local function follow(executor, id, reader)
   while true do
     local view = observe.look(executor.state, id)
@@ -79,15 +83,15 @@ local function follow(executor, id, reader)
     local now = signal and observe.look(executor.state, id)
     local running = now and RUNNING[now.state]
     if now then now:close() end
-    local ok = true
-    if running then ok = signal:wait() end
+    local ok, word = true, nil
+    if running then ok, word = signal:wait() end
     if signal then signal:close() end
     if view then view:close() end
-    if not ok then return end
-    if not running then
+    if not running or word == "timeout" then
       reader:finish()
       return
     end
+    if not ok then return end
   end
 end
 
@@ -134,7 +138,10 @@ function log.open(executor, id, options)
   end
   executor.readers[stream] = true
   if options.follow then
-    stream.follower = async.spawn(follow, nil, executor, view.id, stream.reader)
+    local deadline = options["until"]
+      and loop.now() + options["until"] - loop.time() + INDEX_SECONDS
+    stream.follower = async.spawn(follow, { deadline = deadline }, executor, view.id,
+      stream.reader)
   end
   return stream
 end

@@ -115,17 +115,22 @@ function command.sh(script, options)
   return command.run("/bin/sh", { "sh", "-c", script }, options)
 end
 
---- Run Lua text inside a host of its own: `exhost lua`.
-function command.lua(text, options)
+--- Start Lua text inside a host of its own: `exhost lua`. options.args: the script's words.
+function command.start_lua(text, options)
   local file = dirs.memory("script", text)
   options = options or {}
   options.fds = options.fds or {}
   options.fds[9] = file:number()
   local argv = { "exhost", "lua", "/proc/self/fd/9" }
   for _, word in ipairs(options.args or {}) do argv[#argv + 1] = word end
-  local result = command.run(command.program, argv, options)
+  local running = command.start(command.program, argv, options)
   file:close()
-  return result
+  return running
+end
+
+--- Run Lua text to its end. Suspends.
+function command.lua(text, options)
+  return command.start_lua(text, options):wait()
 end
 
 return command
