@@ -256,16 +256,13 @@ function cgroup.update(found, name, limits)
   local files = cgroup.files(found.version, limits)
   for _, item in ipairs(files) do
     local path = path_of(found, name, item.controller)
-    if not path or not core.read(path, "cgroup.procs") then
+    if not item.optional and not (path and core.read(path, item.file)) then
       return nil, string.format("the execution is in no %s control group (none can be given to it"
         .. " while it runs: start it with such a limit)", item.controller), "unsupported"
     end
   end
   local paths = { path_of(found, name, "freezer") }
-  if found.version == 2 then
-    local ok, err = core.make(found.root, paths[1], enable_of(found, files))
-    if not ok then return nil, "enable controllers: " .. err, "io" end
-  elseif limits.memory then
+  if found.version == 1 and limits.memory then
     -- Version 1 keeps memory <= memory + swap at every step: going up, the latter first.
     local now = tonumber(cgroup.read(found, name, "memory", "memory.limit_in_bytes")) or 0
     if limits.memory > now then files[1], files[2] = files[2], files[1] end

@@ -85,8 +85,8 @@ local function prepare(executor, view, plan)
 end
 
 local STEPS = {
-  exec = "execute", script = "run provision script", cwd = "enter working directory", user = "become user",
-  cgroup = "join its control group", rlimit = "set resource limits", open_log = "open its logs",
+  exec = "execute", script = "run provision script", cwd = "enter working directory",
+  user = "become user", cgroup = "join its control group", rlimit = "set resource limits", open_log = "open its logs",
   fork = "fork", control = "open its control FIFO", spec = "read its spec",
 }
 
