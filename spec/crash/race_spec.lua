@@ -90,7 +90,22 @@ describe("eight hosts", function()
     w:check()
   end)
 
-  rounds("purge, and nothing is left", function(w)
+  rounds("purge what others cancel and wait for, and nothing is left", function(w)
+    local ex = w:open()
+    assert(ex:start(w:request()))
+    ex:close()
+    local verbs = { "purge", "cancel", "wait" }
+    local racing = race(w, function(i) return { { verbs[i % 3 + 1], w.id }, { "recover" } } end)
+    for i, host in ipairs(racing) do
+      local verb = verbs[i % 3 + 1]
+      local code = (host:told(verb .. " false") or ""):match "^%S+"
+      assert(host:told(verb .. " true") or code == "not_found" or code == "already_completed",
+        host.text)
+    end
+    w:check_gone()
+  end)
+
+  rounds("purge what has ended, and nothing is left", function(w)
     local ex = w:open()
     assert(ex:run(w:request("exit 0")))
     ex:close()
