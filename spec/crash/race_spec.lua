@@ -2,6 +2,7 @@
 
 local assert = require "luassert"
 local files = require "crash.files"
+local processes = require "crash.processes"
 local world = require "crash.world"
 
 local HOSTS = 8
@@ -116,4 +117,23 @@ describe("eight hosts", function()
     end
     w:check_gone()
   end)
+end)
+
+describe("a cancel by another host", function()
+  -- Stop the starting host at each step, and let it go on once the cancel is on disk.
+  for _, step in ipairs { "made", "claimed", "spawned", "ready", "starting", "go sent",
+    "running" } do
+    it("reaches a start at step: " .. step, world.with(function(w)
+      local host = w:host { step = step, verbs = { { "start", w:request() }, { "wait", w.id } } }
+      host:expect("at " .. step)
+      local ex = w:open()
+      assert(ex:cancel(w.id, { wait = false }))
+      host:signal(processes.CONT)
+      host:wait()
+      local told = host:told "start false" or host:told "wait true"
+      assert(told and told:find "^cancelled", host.text)
+      ex:close()
+      w:check()
+    end))
+  end
 end)
