@@ -99,11 +99,15 @@ function shim.start(dir, log_dir, spec)
   return self
 end
 
---- Let the workload run. Suspends. After this call it may run whatever the answer is.
+--- Let the workload run. Suspends. After this call it may run whatever the answer is, but
+--- for an answer with data.never_ran or data.step.
 ---@return integer? pid, string? err, string? code, table? data
 function Shim:go()
-  local ok, err = self.channel:send("go")
-  if not ok then return nil, "shim: " .. err, "internal" end
+  local ok = self.channel and self.channel:send("go")
+  if not ok then
+    self:close()
+    return nil, "the shim ended before the workload ran", "internal", { never_ran = true }
+  end
   local line, why, code, data = self:answer()
   local pid = line and line:match("^started (%d+)$")
   self:close()

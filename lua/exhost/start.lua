@@ -110,6 +110,7 @@ local function run(executor, view, plan)
       executor:event(view, "started", { pid = pid })
       return true
     end
+    if more and more.never_ran then return nil, why, kind end
     if more and more.step then
       why, kind = start.explain(plan, more)
       return nil, why, kind, more -- the shim says that nothing ran
