@@ -39,12 +39,17 @@ function state.default_path()
   return base .. "/exhost"
 end
 
-local function open_private(parent, name)
+local function must_be_private(path)
+  return refused(path, "it must be owned by you and closed to others (chmod 700 " .. path .. ")",
+    "denied")
+end
+
+local function open_private(parent, name, path)
   local dir, err = parent:open(name, true)
-  if not dir then return nil, err end
-  local ok, why = dir:is_private()
-  if not ok then return nil, why end
-  return dir
+  if not dir then return refused(path, err) end
+  if dir:is_private() then return dir end
+  dir:close()
+  return must_be_private(path)
 end
 
 --- Open (make) the state of one executor. The folders must be ours and closed to others.
@@ -54,18 +59,20 @@ end
 function state.open(path, executor)
   local root, err = dirs.open(path, { create = true, mode = 448 })
   if not root then return refused(path, err) end
+  local self = setmetatable({ path = path, executor = executor, root = root }, State)
   if not root:is_private() then
-    root:close()
-    return refused(path, "it must be owned by you and closed to others (chmod 700 " .. path .. ")",
-      "denied")
+    self:close()
+    return must_be_private(path)
   end
-  local self = setmetatable({ path = path, executor = executor }, State)
-  self.root = root
-  self.dir, err = open_private(root, executor)
-  if not self.dir then return refused(path .. "/" .. executor, err) end
+  path = path .. "/" .. executor
+  local code
+  self.dir, err, code = open_private(root, executor, path)
   for _, name in ipairs { "executions", "jobs", "aliases", "failed", "trash" } do
-    self[name], err = open_private(self.dir, name)
-    if not self[name] then return refused(path .. "/" .. executor .. "/" .. name, err) end
+    if not err then self[name], err, code = open_private(self.dir, name, path .. "/" .. name) end
+  end
+  if err then
+    self:close()
+    return nil, err, code
   end
   return self
 end
