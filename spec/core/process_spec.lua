@@ -7,6 +7,8 @@ local scratch = require "support.scratch"
 local system = require "exhost.system"
 local task = require "conformance.task"
 
+local wait_until = scratch.wait_until
+
 local function code_of(_, _, code)
   return code
 end
@@ -39,12 +41,6 @@ local function exists(pid)
   local file = io.open("/proc/" .. pid .. "/stat")
   if file then file:close() end
   return file ~= nil
-end
-
-local function wait_until(condition)
-  local ends = loop.now() + 20
-  while not condition() and loop.now() < ends do async.sleep(0.002) end
-  return condition()
 end
 
 describe("process.spawn", function()

@@ -10,11 +10,7 @@ local scratch = require "support.scratch"
 local shim = require "exhost.shim"
 local system = require "exhost.system"
 
-local function wait_until(condition)
-  local ends = loop.now() + 20
-  while not condition() and loop.now() < ends do async.sleep(0.002) end
-  return condition()
-end
+local wait_until = scratch.wait_until
 
 local function folder(dir)
   dir:mkfifo("control")
