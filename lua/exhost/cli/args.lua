@@ -1,5 +1,7 @@
 --- Reading a command line: short and long options, values, `--`.
 
+local suggest = require "exhost.schema.suggest"
+
 local args = {}
 
 --- Index option specs { "-f", "--file", key = "file", value = "FILE", many = true }.
@@ -30,6 +32,20 @@ local function split(word, known)
   return word
 end
 
+--- ` (did you mean NAME?)` when one of the names is near.
+function args.hint(wrong, names)
+  local meant = suggest.nearest(wrong, names)
+  return meant and " (did you mean " .. meant .. "?)" or ""
+end
+
+local function unknown(name, known)
+  local names = {}
+  for other in pairs(known) do
+    if #other > 2 then names[#names + 1] = other end
+  end
+  return "unknown option " .. name .. args.hint(name, names)
+end
+
 --- Parse words from `first` on.
 ---@param words string[]
 ---@param first integer
@@ -53,7 +69,7 @@ function args.parse(words, first, options, stop_at_word)
     else
       local name, value = split(word, known)
       local option = known[name]
-      if not option then return nil, "unknown option " .. name end
+      if not option then return nil, unknown(name, known) end
       if option.value and value == nil then
         i = i + 1
         value = words[i]
