@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../logformat.h"
@@ -16,11 +17,20 @@
 /* A pipe can hold 1 MiB; more than this means that something writes on. */
 #define DRAIN_READS 64
 
+/* Others may read the logs in a ResultsDir; an execution's own folder is private. */
+static mode_t mode_of(int index_dir, int log_dir) {
+  struct stat own, logs;
+  bool same = fstat(index_dir, &own) == 0 && fstat(log_dir, &logs) == 0 &&
+              own.st_ino == logs.st_ino && own.st_dev == logs.st_dev;
+  return same ? 0600 : 0644;
+}
+
 int xh_log_open(xh_log *log, int index_dir, int log_dir, uint64_t limit) {
   static const char *const NAMES[] = {XH_FILE_STDOUT, XH_FILE_STDERR};
+  mode_t mode = mode_of(index_dir, log_dir);
   *log = (xh_log){.limit = limit, .warm_to = XH_NEVER};
   for (int i = 0; i < 2; i++) {
-    int fd = xh_file_append(log_dir, NAMES[i], 0644);
+    int fd = xh_file_append(log_dir, NAMES[i], mode);
     if (fd < 0)
       return fd;
     off_t end = lseek(fd, 0, SEEK_END);
