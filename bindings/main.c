@@ -1,7 +1,7 @@
 /* main.c - the `exhost` command: signals on the main thread, the host on its own.
  *
- * The library has no signal code; a command needs some. Every signal is blocked in
- * all threads and taken by sigwaitinfo() here, so that none interrupts the loop. */
+ * The library has no signal code; a command needs some. Signals are blocked in all
+ * threads and taken by sigwaitinfo() here, so that none interrupts the loop. */
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -66,12 +66,13 @@ int main(int argc, char **argv) {
   signal(SIGPIPE, SIG_IGN);
   signal(SIGCHLD, SIG_DFL); /* an ignored one is inherited and would eat statuses */
   sigfillset(&all);
+  sigdelset(&all, SIGTSTP); /* Ctrl-Z and Ctrl-\ do what they do everywhere */
+  sigdelset(&all, SIGQUIT);
   pthread_sigmask(SIG_SETMASK, &all, NULL);
   sigemptyset(&served);
   sigaddset(&served, SIGINT);
   sigaddset(&served, SIGTERM);
   sigaddset(&served, SIGHUP);
-  sigaddset(&served, SIGWINCH);
   sigaddset(&served, done_signal());
   c->argc = argc;
   c->argv = argv;

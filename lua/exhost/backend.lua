@@ -61,10 +61,10 @@ local function load_trusted(path)
   local ok, why = system.trusted(path)
   if not ok then
     return nil, string.format("%s is not loaded: %s (make it owned by root or you, mode go-w)",
-      path, why)
+      path, why), "denied"
   end
   local chunk, err = loadfile(path)
-  if not chunk then return nil, err end
+  if not chunk then return nil, err, "invalid" end
   return chunk
 end
 
@@ -97,8 +97,8 @@ end
 --- Load one file as a backend and check its shape.
 ---@return exhost.Backend? module, string? err, string? code
 function backend.load_file(name, path)
-  local chunk, err = load_trusted(path)
-  if not chunk then return nil, string.format("load backend %s: %s", name, err), "denied" end
+  local chunk, err, code = load_trusted(path)
+  if not chunk then return nil, string.format("load backend %s: %s", name, err), code end
   local ok, value = pcall(chunk, name)
   if not ok then return nil, string.format("load backend %s: %s", name, value), "internal" end
   local checked, why = shape.check("backend " .. name, value, CONTRACT)

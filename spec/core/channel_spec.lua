@@ -1,21 +1,16 @@
 local async = require "exhost.async"
 local channel = require "exhost.channel"
 local command = require "support.command"
-local loop = require "exhost.loop"
 local scratch = require "support.scratch"
 local system = require "exhost.system"
 local task = require "conformance.task"
+
+local wait_until = scratch.wait_until
 
 local LONGEST = 511 -- with its newline, a line is as long as the buffer
 
 local function code_of(_, _, code)
   return code
-end
-
-local function wait_until(condition)
-  local ends = loop.now() + 20
-  while not condition() and loop.now() < ends do async.sleep(0.002) end
-  return condition()
 end
 
 --- A channel whose lines are collected ("end" for the end), and its other end.

@@ -3,15 +3,10 @@ local command = require "support.command"
 local json = require "exhost.json"
 local logread = require "exhost.logread"
 local logs = require "support.logs"
-local loop = require "exhost.loop"
 local scratch = require "support.scratch"
 local system = require "exhost.system"
 
-local function wait_until(condition)
-  local ends = loop.now() + 20
-  while not condition() and loop.now() < ends do async.sleep(0.002) end
-  return condition()
-end
+local wait_until = scratch.wait_until
 
 describe("logread, follow", function()
   it("gives what is written, and ends when told that no more will come", scratch.with(function(dir)

@@ -1,15 +1,10 @@
 local async = require "exhost.async"
 local command = require "support.command"
 local dirs = require "exhost.dir"
-local loop = require "exhost.loop"
 local scratch = require "support.scratch"
 local watch = require "exhost.watch"
 
-local function wait_until(condition)
-  local ends = loop.now() + 20
-  while not condition() and loop.now() < ends do async.sleep(0.002) end
-  return condition()
-end
+local wait_until = scratch.wait_until
 
 --- Names told, with "?" for "look at everything".
 local function listen(dir, modified)

@@ -2,7 +2,9 @@
 --
 --   it("writes", scratch.with(function(dir, path) … end))
 
+local async = require "exhost.async"
 local dirs = require "exhost.dir"
+local loop = require "exhost.loop"
 local system = require "exhost.system"
 local task = require "conformance.task"
 
@@ -45,6 +47,16 @@ function scratch.descriptors()
   end
   collectgarbage()
   return found
+end
+
+--- Wait until the condition holds. Answers what it answered then. Suspends.
+function scratch.wait_until(condition)
+  local ends = loop.now() + 20
+  repeat
+    local value = condition()
+    if value then return value end
+    async.sleep(0.002)
+  until loop.now() > ends
 end
 
 function scratch.count(set)

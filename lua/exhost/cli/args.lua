@@ -1,5 +1,7 @@
 --- Reading a command line: short and long options, values, `--`.
 
+local suggest = require "exhost.schema.suggest"
+
 local args = {}
 
 --- Index option specs { "-f", "--file", key = "file", value = "FILE", many = true }.
@@ -20,14 +22,30 @@ local function set(parsed, option, value)
   end
 end
 
---- Split "--name=value" and "-nVALUE" as people write them.
+--- Split "--name=value", "-nVALUE" and "-abc" as people write them.
+---@return string name, string? value, string? rest the other letters of "-abc", as "-bc"
 local function split(word, known)
   if known[word] then return word end
   local name, value = word:match("^(%-%-[^=]+)=(.*)$")
   if name then return name, value end
   name = word:sub(1, 2)
-  if word:sub(1, 2) ~= "--" and known[name] and known[name].value then return name, word:sub(3) end
-  return word
+  if name == "--" or not known[name] or word:sub(3, 3) == "-" then return word end
+  if known[name].value then return name, word:sub(3) end
+  return name, nil, "-" .. word:sub(3)
+end
+
+--- ` (did you mean NAME?)` when one of the names is near.
+function args.hint(wrong, names)
+  local meant = suggest.nearest(wrong, names)
+  return meant and " (did you mean " .. meant .. "?)" or ""
+end
+
+local function unknown(name, known)
+  local names = {}
+  for other in pairs(known) do
+    if #other > 2 then names[#names + 1] = other end
+  end
+  return "unknown option " .. name .. args.hint(name, names)
 end
 
 --- Parse words from `first` on.
@@ -37,9 +55,9 @@ end
 ---@param stop_at_word boolean the first word that is no option ends the options
 ---@return table? parsed option values by key, and the other words as a list, string? err
 function args.parse(words, first, options, stop_at_word)
-  local known, parsed, i = index(options), {}, first
+  local known, parsed, i, rest = index(options), {}, first, nil
   while words[i] do
-    local word = words[i]
+    local word = rest or words[i]
     if word == "--" then
       for k = i + 1, #words do parsed[#parsed + 1] = words[k] end
       return parsed
@@ -51,9 +69,10 @@ function args.parse(words, first, options, stop_at_word)
       end
       parsed[#parsed + 1] = word
     else
-      local name, value = split(word, known)
+      local name, value
+      name, value, rest = split(word, known)
       local option = known[name]
-      if not option then return nil, "unknown option " .. name end
+      if not option then return nil, unknown(name, known) end
       if option.value and value == nil then
         i = i + 1
         value = words[i]
@@ -63,7 +82,7 @@ function args.parse(words, first, options, stop_at_word)
       end
       set(parsed, option, option.value and value or true)
     end
-    i = i + 1
+    if not rest then i = i + 1 end
   end
   return parsed
 end

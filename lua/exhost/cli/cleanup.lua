@@ -11,7 +11,7 @@ return {
       ex.only = options.backend
       local ok, err, code = ex:cleanup()
       if not ok then return ctx:fail(err, code) end
-      return 0
+      return ctx.json and ctx:print_json { ok = true } or 0
     end)
   end,
 }

@@ -23,8 +23,9 @@ end
 --- Runs on the main thread: its specs step the loop.
 function conformance.main(argv, first)
   local path = argv[first]
-  if not path then
-    io.stderr:write("exhost: conformance: expected a backend's folder\n")
+  if not path or path:sub(1, 1) == "-" then
+    io.stderr:write("exhost: conformance: expected a backend's folder",
+      path and ", got the option " .. path or "", "\n")
     return 2
   end
   local root, name = locate(path)

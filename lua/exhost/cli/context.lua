@@ -122,15 +122,28 @@ function Context:with_executor(fn, failure)
   return status
 end
 
---- Apply fn to every id given; the first failure is the exit status, all are tried.
-function Context:for_each_id(words, fn)
+--- Apply fn to every id given; all are tried. With --json what it answers (true: the id) is
+--- printed as one value, a list for several ids; else show(value, id) is called, if any.
+--- Suspends.
+---@param words string[] ids
+---@param fn fun(ex, id): any, string?, string?, table?
+---@param show? fun(value, id: string)
+---@return integer status
+function Context:for_each_id(words, fn, show)
   if #words == 0 then return self:usage("expected an execution id") end
   return self:with_executor(function(ex)
-    local status = 0
+    local status, values = 0, json.array {}
     for _, id in ipairs(words) do
-      local ok, err, code, data = fn(ex, id)
-      if not ok then status = self:fail(err, code, data) end
+      local value, err, code, data = fn(ex, id)
+      if not value then
+        status = self:fail(err, code, data)
+      elseif self.json then
+        values[#values + 1] = value == true and { execution_id = id } or value
+      elseif show then
+        show(value, id)
+      end
     end
+    if #values > 0 then self:print_json(#words == 1 and values[1] or values) end
     return status
   end)
 end

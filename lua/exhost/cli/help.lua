@@ -2,14 +2,32 @@
 
 local args = require "exhost.cli.args"
 local commands = require "exhost.cli.commands"
+local json = require "exhost.json"
 
 local help = { usage = "help [COMMAND]", summary = "explain a command", options = {} }
 
+local function load(name)
+  return name == "help" and help or require("exhost.cli." .. name)
+end
+
+local function describe(name)
+  local command = load(name)
+  local options = json.array {}
+  for i, option in ipairs(command.options) do
+    options[i] = { names = json.array { unpack(option) }, value = option.value, help = option.help }
+  end
+  return { name = name, usage = command.usage, summary = command.summary, options = options }
+end
+
 local function overview(ctx)
+  if ctx.json then
+    local list = json.array {}
+    for i, name in ipairs(commands.list) do list[i] = describe(name) end
+    return ctx:print_json(list)
+  end
   ctx:print("usage: exhost [OPTIONS] COMMAND …\n\ncommands:")
   for _, name in ipairs(commands.list) do
-    local command = name == "help" and help or require("exhost.cli." .. name)
-    ctx:print(string.format("  %-12s %s", name, command.summary))
+    ctx:print(string.format("  %-12s %s", name, load(name).summary))
   end
   ctx:print("\noptions of every command:\n" .. args.describe(commands.options))
   return 0
@@ -20,8 +38,11 @@ function help.run(ctx, words)
   if not name then return overview(ctx) end
   local found = false
   for _, known in ipairs(commands.list) do found = found or known == name end
-  if not found then return ctx:usage(string.format("unknown command %q", name)) end
-  local command = name == "help" and help or require("exhost.cli." .. name)
+  if not found then
+    return ctx:usage(string.format("unknown command %q%s", name, args.hint(name, commands.list)))
+  end
+  if ctx.json then return ctx:print_json(describe(name)) end
+  local command = load(name)
   ctx:print("usage: exhost " .. command.usage .. "\n\n" .. command.summary)
   if #command.options > 0 then ctx:print("\n" .. args.describe(command.options)) end
   ctx:print("\noptions of every command:\n" .. args.describe(commands.options))

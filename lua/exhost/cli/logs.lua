@@ -16,7 +16,8 @@ local logs = {
     { "--stdout", key = "stdout", help = "only stdout" },
     { "--stderr", key = "stderr", help = "only stderr" },
     { "-t", "--timestamps", key = "timestamps", help = "lead each line with its time" },
-    { "--format", key = "format", value = "FORMAT", help = "raw (default), frames or jsonl" },
+    { "--format", key = "format", value = "FORMAT",
+      help = "raw (default), frames or jsonl (--json: jsonl)" },
   },
 }
 
@@ -53,6 +54,7 @@ function logs.run(ctx, options)
   if not asked then return ctx:usage("logs: " .. err) end
   return ctx:with_executor(function(ex)
     asked.target, err = logread.own_output(1)
+    if ctx.json then asked.format = asked.format or "jsonl" end
     if not asked.target then return ctx:fail("stdout: " .. err, "io") end
     local stream, why, code = ex:get_log_stream(options[1], asked)
     if not stream then return ctx:fail(why, code) end

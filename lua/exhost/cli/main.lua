@@ -15,6 +15,7 @@ local GLOBAL = {
     help = "more folders with backends/ and policies/" },
   { "--json", key = "json", help = "print one JSON value; errors as JSON on stderr" },
   { "-h", "--help", key = "help", help = "explain the command" },
+  { "--version", key = "version", help = "print the version" },
 }
 
 local COMMANDS = {
@@ -32,23 +33,36 @@ local function with_global(options)
   return all
 end
 
+--- Whether errors are wanted as JSON, from a line that does not parse.
+local function wants_json(argv)
+  for _, word in ipairs(argv) do
+    if word == "--" then return false end
+    if word == "--json" then return true end
+  end
+  return false
+end
+
 local function run(argv, commands)
   local global, err = args.parse(argv, 1, GLOBAL, true)
-  local ctx = context.new(global or {})
+  local ctx = context.new(global or { json = wants_json(argv) })
   if not global then return ctx:usage(err) end
-  local name = global[1]
+  local name = global.version and "version" or global[1]
   if global.help or not name then
     name = name or "help"
     if global.help then return commands.help(ctx, { name ~= "help" and name or nil }) end
   end
-  if name == "--version" then name = "version" end
   if not KNOWN[name] then
-    return ctx:usage(string.format("unknown command %q (see exhost help)", name))
+    ctx.json = ctx.json or wants_json(argv)
+    return ctx:usage(string.format("unknown command %q%s; see exhost help", name,
+      args.hint(name, COMMANDS)))
   end
   local command = require("exhost.cli." .. name)
   local parsed
   parsed, err = args.parse(global, 2, with_global(command.options), command.stop_at_word)
-  if not parsed then return ctx:usage(name .. ": " .. err, command.failure) end
+  if not parsed then
+    ctx.json = ctx.json or wants_json(argv)
+    return ctx:usage(name .. ": " .. err, command.failure)
+  end
   for _, option in ipairs(GLOBAL) do
     if parsed[option.key] == nil then parsed[option.key] = global[option.key] end
   end

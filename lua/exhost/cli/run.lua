@@ -44,16 +44,22 @@ end
 
 --- Wait for both streams. When nobody reads our output any more, the job is told as a
 --- plain program would be: by SIGPIPE.
+---@return boolean broken
 local function drain(ex, id, streams)
+  local broken = false
   for _, stream in ipairs(streams) do
     stream:wait()
     if stream.broken then ex:cancel(id, { signal = "PIPE" }) end
+    broken = broken or stream.broken
   end
+  return broken
 end
 
-local function report(ctx, result)
+local function report(ctx, result, broken)
   if ctx.json then
     ctx:print_json(executor.to_json(result))
+  elseif broken then
+    return context.exit_status(result) -- our own doing, and nothing to tell of
   elseif result.error_msg and result.reason ~= "exited" and result.reason ~= "signaled" then
     ctx:error(result.error_msg)
   end
@@ -76,11 +82,11 @@ local function execute(ctx, ex, asked, options)
       if not streams[fd] then ctx:error("stream " .. name .. ": " .. err) end
     end
   end
-  if #streams > 0 then drain(ex, id, streams) end
+  local broken = drain(ex, id, streams)
   local result
   result, err, code = ex:wait(id)
   if not result then return ctx:fail(err, code, nil, 125) end
-  local status = report(ctx, result)
+  local status = report(ctx, result, broken)
   if options.rm then ex:remove(id, nil, { purge = true }) end
   return status
 end

@@ -61,14 +61,10 @@ return {
   run = function(ctx, options)
     return ctx:for_each_id(options, function(ex, id)
       local story, err, code = ex:why(id)
-      if not story then return nil, err, code end
-      if ctx.json then
-        ctx:print_json(json.array(story))
-      else
-        ctx:print("execution " .. id .. ", from " .. (story[1] and story[1].at or "?"))
-        print_story(ctx, story)
-      end
-      return true
+      return story and json.array(story), err, code
+    end, function(story, id)
+      ctx:print("execution " .. id .. ", from " .. (story[1] and story[1].at or "?"))
+      print_story(ctx, story)
     end)
   end,
 }

@@ -1,0 +1,60 @@
+--- The command on a state folder of its own.
+
+local command = require "support.command"
+local json = require "exhost.json"
+local scratch = require "support.scratch"
+
+local cli = {}
+
+---@class spec.Cli
+local Cli = {}
+Cli.__index = Cli
+
+local function words_of(self, words)
+  local argv = { "exhost" }
+  for _, word in ipairs(words) do argv[#argv + 1] = word end
+  self.env.EXHOST_STATE_DIR = self.path .. "/state"
+  return argv
+end
+
+--- Start `exhost WORDS…`.
+function Cli:start(words, options)
+  options = options or {}
+  options.env = self.env
+  return command.start(command.program, words_of(self, words), options)
+end
+
+--- Run it to its end: { code, signal, out, err }. Suspends.
+function Cli:run(words, options)
+  return self:start(words, options):wait()
+end
+
+--- Run it with --json; answers the value, or nil and the error, and the exit status.
+function Cli:json(words, options)
+  local list = { "--json", unpack(words) }
+  local ran = self:run(list, options)
+  local failure = ran.err ~= "" and json.decode(ran.err) or nil
+  return json.decode(ran.out), failure and failure.error, ran.code, ran
+end
+
+--- A shell script in which $exhost is the command. Suspends.
+function Cli:sh(script)
+  words_of(self, {})
+  local env = { D = self.path }
+  for name, value in pairs(self.env) do env[name] = value end
+  return command.sh(script, { env = env })
+end
+
+--- A spec's body, given a command on a fresh folder. What it leaves is cleaned up.
+function cli.with(body)
+  return scratch.with(function(dir, path)
+    local self = setmetatable({ path = path, dir = dir, env = { HOME = path } }, Cli)
+    local ok, err = xpcall(body, function(e)
+      return type(e) == "table" and e or debug.traceback(e, 2)
+    end, self)
+    self:run { "cleanup" }
+    if not ok then error(err, 0) end
+  end)
+end
+
+return cli
