@@ -68,7 +68,7 @@ for _, victim in ipairs { "host", "shim", "child", "all" } do
       if everywhere or (entry.there or ""):find(victim) then
         it("at step: " .. step, world.with(function(w)
           local host = w:host { step = step, verbs = life(w, verb) }
-          host:expect("at " .. step)
+          host:await_step(step)
           VICTIMS[victim](host, w)
           local result = w:check(verb == "purge")
           local expected = (entry.nothing or ""):find(victim) and "nothing" or "a result"
