@@ -56,6 +56,8 @@ config.SCHEMA = {
     enforce = one_of({ "warn", "strict" }, "warn", "what a limit that cannot be enforced does"),
     durability = one_of({ "result", "full" }, "result", "what is synced to the disk"),
     image_pull = one_of({ "never", "missing", "always" }, "missing", "when images are pulled"),
+    backends = { type = "map", of = { type = "any" },
+      doc = "what is a backend's own, by its name" },
     ceiling = { type = "any", check = operators_table, doc = "what no policy may go beyond" },
     policy_soft = duration(0.05, "the time of a policy, after which it is interrupted"),
     policy_hard = duration(0.25, "and after which it is killed"),

@@ -97,6 +97,7 @@ function Executor:execution(view, plan)
       return body[key]
     end }),
     event = function(kind, fields) self:event(view, kind, fields) end,
+    cancelled = function() return view.dir:stat("cancel") ~= nil end,
   }
 end
 
@@ -387,6 +388,11 @@ function Executor:cleanup()
   end
   async.all(jobs)
   self.state:sweep()
+  local backend = self:backend(self.only)
+  if backend and backend.cleanup then
+    local ok, err = backend:cleanup()
+    if not ok then failures[#failures + 1] = err end
+  end
   if #failures > 0 then
     return nil, "failed to remove executions: " .. table.concat(failures, "; "), "io"
   end

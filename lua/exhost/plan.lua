@@ -80,7 +80,13 @@ end
 function plan.display(body)
   local copy = {}
   for key, value in pairs(body) do copy[key] = value end
-  if copy.environment then copy.environment = masked(copy.environment) end
+  for key, value in pairs(copy) do
+    if key == "environment" or key == "Env" then
+      copy[key] = masked(value)
+    elseif type(value) == "table" and not json.is_array(value) then
+      copy[key] = plan.display(value)
+    end
+  end
   -- Read back from JSON an empty list is an empty object.
   for key, value in pairs(copy) do
     if type(value) == "table" and LISTS[key] then copy[key] = json.array(value) end

@@ -15,7 +15,7 @@ local system = require "exhost.system"
 
 local start = {}
 
-local CLEANUP_SECONDS, GO_SECONDS = 30, 30
+local CLEANUP_SECONDS, GO_SECONDS = 30, 60
 
 local function phase(view, name)
   view.record.phase = name
@@ -104,10 +104,20 @@ function start.explain(plan, data)
   return message, "engine"
 end
 
+--- The engine's start, where starting is not the shim's. What fails here has not run.
+local function engine_start(executor, view, plan, ready)
+  if not plan.backend.start then return true end
+  local ok, err, code, data = plan.backend:start(executor:execution(view, plan))
+  if not ok then ready:close() end
+  return ok, err, code, data
+end
+
 local function run(executor, view, plan)
   local ready, err, code, data = prepare(executor, view, plan)
   if not ready then return nil, err, code, data end
   return async.shield(GO_SECONDS, function()
+    local begun, problem, word, facts = engine_start(executor, view, plan, ready)
+    if not begun then return nil, problem, word, facts end
     local pid, why, kind, more = ready:go()
     if pid then
       view.record.started_at, view.record.pid = loop.timestamp(), pid
