@@ -33,6 +33,7 @@ static const luaL_Reg MODULES[] = {
   {"exhost.dir", luaopen_exhost_dir},
   {"exhost.process_core", luaopen_exhost_process},
   {"exhost.channel", luaopen_exhost_channel},
+  {"exhost.collect", luaopen_exhost_collect},
   {"exhost.watch", luaopen_exhost_watch},
   {"exhost.logread", luaopen_exhost_logread},
   {"exhost.cgroup_core", luaopen_exhost_cgroup},

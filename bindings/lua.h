@@ -75,6 +75,7 @@ int luaopen_exhost_loop(lua_State *L);
 int luaopen_exhost_dir(lua_State *L);
 int luaopen_exhost_process(lua_State *L);
 int luaopen_exhost_channel(lua_State *L);
+int luaopen_exhost_collect(lua_State *L);
 int luaopen_exhost_watch(lua_State *L);
 int luaopen_exhost_logread(lua_State *L);
 int luaopen_exhost_cgroup(lua_State *L);

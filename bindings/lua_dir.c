@@ -54,13 +54,15 @@ int xh_check_dir(lua_State *L, int index) {
   return box->fd;
 }
 
-/* open(path [, {create = bool, mode = 448}]) -> dir. The path is absolute. */
+/* open(path [, {create = bool, mode = 448, no_follow = bool}]) -> dir. The path is
+ * absolute. */
 static int dir_open(lua_State *L) {
   const char *path = xh_check_name(L, 1);
   bool create = lua_istable(L, 2) && xh_opt_boolean(L, 2, "create");
+  bool follow = !(lua_istable(L, 2) && xh_opt_boolean(L, 2, "no_follow"));
   mode_t mode = (mode_t)(lua_istable(L, 2) ? xh_opt_number(L, 2, "mode", 0700) : 0700);
   fd_box *box = new_box(L, DIR_TYPE);
-  return answer_box(L, box, xh_dir_open(path, create, mode));
+  return answer_box(L, box, xh_dir_open(path, follow, create, mode));
 }
 
 /* dir:open(name [, create]) -> dir, never through a symlink. */
@@ -75,6 +77,18 @@ static int dir_open_below(lua_State *L) {
 /* dir:is_private() -> true if it is ours and closed to others. */
 static int dir_is_private(lua_State *L) {
   return xh_push_result(L, xh_dir_is_private(xh_check_dir(L, 1)));
+}
+
+/* dir:inode() -> its number as text, which a double could not hold. */
+static int dir_inode(lua_State *L) {
+  ino_t inode;
+  char text[24];
+  int err = xh_dir_inode(xh_check_dir(L, 1), &inode);
+  if (err < 0)
+    return xh_push_error(L, err);
+  snprintf(text, sizeof text, "%ju", (uintmax_t)inode);
+  lua_pushstring(L, text);
+  return 1;
 }
 
 static int dir_mkdir(lua_State *L) {
@@ -110,9 +124,11 @@ static int dir_remove_tree(lua_State *L) {
   return xh_push_result(L, xh_dir_remove_tree(xh_check_dir(L, 1), xh_check_name(L, 2)));
 }
 
-/* dir:list() -> names in no order, those of temporary files (".tmp-...") left out. */
+/* dir:list([all]) -> names in no order; without `all` those of temporary files
+ * (".tmp-...") are left out. */
 static int dir_list(lua_State *L) {
   int dir = xh_check_dir(L, 1);
+  bool all = lua_toboolean(L, 2);
   xh_buffer *names = xh_lua_buffer(L);
   int count = xh_dir_list(dir, names);
   if (count < 0)
@@ -120,7 +136,7 @@ static int dir_list(lua_State *L) {
   lua_createtable(L, count, 0);
   const char *name = names->data;
   for (int i = 0, kept = 0; i < count; i++, name += strlen(name) + 1) {
-    if (strncmp(name, ".tmp-", 5) == 0)
+    if (!all && strncmp(name, ".tmp-", 5) == 0)
       continue;
     lua_pushstring(L, name);
     lua_rawseti(L, -2, ++kept);
@@ -349,6 +365,7 @@ static int dir_close(lua_State *L) {
 
 static const luaL_Reg DIR_METHODS[] = {
   {"open", dir_open_below},
+  {"inode", dir_inode},
   {"is_private", dir_is_private},
   {"mkdir", dir_mkdir},
   {"mkfifo", dir_mkfifo},

@@ -30,18 +30,19 @@ static int make_parents(char *path, mode_t mode) {
   return mkdir(path, mode) == 0 || errno == EEXIST ? 0 : -errno;
 }
 
-int xh_dir_open(const char *path, bool create, mode_t mode) {
+int xh_dir_open(const char *path, bool follow, bool create, mode_t mode) {
   char copy[PATH_MAX];
+  int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | (follow ? 0 : O_NOFOLLOW);
   size_t len = strlen(path);
   if (path[0] != '/' || len >= sizeof copy)
     return path[0] != '/' ? UV_EINVAL : UV_ENAMETOOLONG;
-  int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int fd = open(path, flags);
   if (fd < 0 && errno == ENOENT && create) {
     memcpy(copy, path, len + 1);
     int err = make_parents(copy, mode);
     if (err < 0)
       return err;
-    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    fd = open(path, flags);
   }
   return fd >= 0 ? fd : -errno;
 }
@@ -57,6 +58,14 @@ int xh_dir_open_at(int dir, const char *name, bool create) {
     fd = openat(dir, name, flags);
   }
   return fd >= 0 ? fd : -errno;
+}
+
+int xh_dir_inode(int dir, ino_t *out) {
+  struct stat st;
+  if (fstat(dir, &st) != 0)
+    return -errno;
+  *out = st.st_ino;
+  return 0;
 }
 
 int xh_dir_is_private(int dir) {

@@ -15,14 +15,17 @@
 
 #include "buffer.h"
 
-/* Open the folder at an absolute path, following symlinks in it. With create,
- * missing folders of the path are made with mode. Returns a descriptor the caller
- * closes. */
-int xh_dir_open(const char *path, bool create, mode_t mode);
+/* Open the folder at an absolute path, following symlinks on the way to it and, with
+ * follow, at its end. With create, missing folders of the path are made with mode.
+ * Returns a descriptor the caller closes. */
+int xh_dir_open(const char *path, bool follow, bool create, mode_t mode);
 
 /* Open (or with create make, mode 0700) the folder `name` below dir, never through
  * a symlink. Returns a descriptor the caller closes. */
 int xh_dir_open_at(int dir, const char *name, bool create);
+
+/* The folder's inode number: tells it from another one that took its name. */
+int xh_dir_inode(int dir, ino_t *out);
 
 /* 0 if the folder is owned by this user and closed to others, else UV_EACCES. */
 int xh_dir_is_private(int dir);

@@ -4,12 +4,16 @@
 local async = require "exhost.async"
 local cgroup = require "exhost.cgroup"
 local json = require "exhost.json"
+local exec = require "backends.process.exec"
 local params = require "backends.process.params"
+local shim = require "exhost.shim"
 local spec = require "backends.process.spec"
+local stats = require "backends.process.stats"
 local system = require "exhost.system"
 
 local KILL_TRIES, KILL_PAUSE = 200, 0.01
 local MIN_MEMORY = 6 * 1024 * 1024
+local PAUSE_SECONDS = 10
 
 ---@class exhost.ProcessBackend
 local Process = {}
@@ -20,6 +24,7 @@ local function open(config)
     name = "process", settings = config.settings,
     groups = cgroup.find(config.cgroup),
     prefix = (config.executor or "default") .. ".",
+    samples = {}, -- the last ones of `stats`, by execution
   }, Process)
 end
 
@@ -138,6 +143,7 @@ end
 --- Evidence beside the shim's; when the shim is gone, end what it left.
 function Process:conclude(execution, exit)
   local evidence = {}
+  self.samples[execution.id] = nil
   for _, limit in ipairs(execution.plan.unenforced or {}) do
     evidence.unenforced = evidence.unenforced or json.array {}
     table.insert(evidence.unenforced, limit)
@@ -168,6 +174,62 @@ function Process:remove(handle)
   return nil, err, "io"
 end
 
+--- A job without a control group is paused by SIGSTOP to its process group.
+local function is_stopped(self, execution)
+  if execution.handle ~= "none" then return cgroup.frozen(self.groups, execution.handle) end
+  local file = io.open("/proc/" .. execution.record.pid .. "/stat", "r")
+  local text = file and file:read("*a") or ""
+  if file then file:close() end
+  return text:match("^.*%) (%a)") == "T"
+end
+
+--- Tell the shim, then wait until it is so. Suspends.
+local function control_and_see(self, execution, line, wanted)
+  local ok, err, code = shim.control(execution.dir, line)
+  if not ok then return nil, err, code end
+  return async.with_deadline(PAUSE_SECONDS, function()
+    while is_stopped(self, execution) ~= wanted do
+      local slept, word = async.sleep(0.002)
+      if not slept then
+        return nil, string.format("%s: %s after %d s", line, word, PAUSE_SECONDS), word
+      end
+    end
+    return true
+  end)
+end
+
+function Process:pause(execution)
+  return control_and_see(self, execution, "pause", true)
+end
+
+function Process:resume(execution)
+  return control_and_see(self, execution, "resume", false)
+end
+
+--- To the main process alone; `stop` is for all of them.
+function Process.signal(_, execution, number)
+  return shim.control(execution.dir, "signal " .. number)
+end
+
+function Process.exec(_, execution, argv, options)
+  return exec(execution, argv, options)
+end
+
+function Process:stats(execution)
+  return stats(self, execution)
+end
+
+function Process:update(execution, limits)
+  if execution.handle == "none" then
+    return nil, "there is no control group that we may use", "unsupported"
+  end
+  if limits.memory and limits.memory < MIN_MEMORY then
+    return nil, string.format("memory: below %d bytes a limit is not enforced", MIN_MEMORY),
+      "invalid"
+  end
+  return cgroup.update(self.groups, execution.handle, limits)
+end
+
 --- Processes are known from the state folder alone.
 function Process:list()
   return {}
@@ -176,6 +238,7 @@ end
 --- What a shim's step was about, for messages.
 local function describe_step(body, step)
   if step == "exec" then return body.argv[1] end
+  if step == "script" then return (body.scripts or {})[1] or "" end -- a later one has its result
   if step == "cwd" then return body.working_directory end
   if step == "user" then return string.format("%d:%d", body.uid or -1, body.gid or -1) end
   return ""
@@ -185,9 +248,12 @@ Process.describe_step = describe_step
 
 return {
   name = "process",
-  capabilities = { pause = true, resume = true, signal = true },
+  capabilities = { pause = true, resume = true, signal = true, exec = true, stats = true,
+    update = true },
   params = params,
   open = open, facts = Process.facts, plan = Process.plan, check = Process.check,
   create = Process.create, source = Process.source, conclude = Process.conclude,
   remove = Process.remove, list = Process.list, describe_step = describe_step,
+  pause = Process.pause, resume = Process.resume, signal = Process.signal, exec = Process.exec,
+  stats = Process.stats, update = Process.update,
 }

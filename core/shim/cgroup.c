@@ -31,7 +31,9 @@ int xh_cgroup_enter(const xh_cgroups *groups) {
   return 0;
 }
 
-bool xh_cgroup_write(const xh_cgroups *groups, const char *file, const char *value) {
+/* To the file of that name, wherever it is. */
+static bool write_anywhere(const xh_cgroups *groups, const char *file,
+                           const char *value) {
   for (size_t i = 0; i < groups->count; i++) {
     int err = write_file(groups->dirs[i], file, value);
     if (err != -ENOENT)
@@ -42,13 +44,13 @@ bool xh_cgroup_write(const xh_cgroups *groups, const char *file, const char *val
 
 bool xh_cgroup_freeze(const xh_cgroups *groups, bool frozen) {
   if (groups->unified)
-    return xh_cgroup_write(groups, "cgroup.freeze", frozen ? "1" : "0");
-  return xh_cgroup_write(groups, "freezer.state", frozen ? "FROZEN" : "THAWED");
+    return write_anywhere(groups, "cgroup.freeze", frozen ? "1" : "0");
+  return write_anywhere(groups, "freezer.state", frozen ? "FROZEN" : "THAWED");
 }
 
 void xh_cgroup_kill(const xh_cgroups *groups) {
   if (groups->unified)
-    xh_cgroup_write(groups, "cgroup.kill", "1");
+    write_anywhere(groups, "cgroup.kill", "1");
 }
 
 unsigned xh_each_pid(int fd, xh_pid_fn fn, void *user) {

@@ -32,9 +32,6 @@ int xh_cgroup_enter(const xh_cgroups *groups);
 /* False if there is nothing here that can freeze. */
 bool xh_cgroup_freeze(const xh_cgroups *groups, bool frozen);
 
-/* Write value to the file of that name, wherever it is. */
-bool xh_cgroup_write(const xh_cgroups *groups, const char *file, const char *value);
-
 /* Visit all members. Returns the sum of fn's answers. */
 unsigned xh_cgroup_each(const xh_cgroups *groups, xh_pid_fn fn, void *user);
 

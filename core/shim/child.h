@@ -23,6 +23,7 @@ typedef struct xh_launch {
   const xh_cgroups *cgroups;
   int output[2];           /* write ends */
   const xh_script *script; /* NULL = argv */
+  char **argv;             /* NULL = the spec's */
   bool placed;             /* born in its cgroup; set by xh_child_fork */
 } xh_launch;
 

@@ -60,15 +60,8 @@ static bool do_resume(xh_shim *s, char **words) {
   return xh_stop_pause(s, false);
 }
 
-/* Only a controller's own files: a name with a dot, and none that moves
- * processes or kills them. */
-static bool do_limit(xh_shim *s, char **words) {
-  const char *name = words[1];
-  size_t legal = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_.");
-  if (name[legal] != '\0' || name[0] == '.' || strchr(name, '.') == NULL ||
-      strncmp(name, "cgroup.", 7) == 0)
-    return false;
-  return xh_cgroup_write(&s->cgroups, name, words[2]);
+static bool do_exec(xh_shim *s, char **words) {
+  return xh_execs_start(s, words[1]);
 }
 
 static const struct {
@@ -78,7 +71,7 @@ static const struct {
 } COMMANDS[] = {
   {"stop", 3, 4, do_stop},         {"signal", 2, 2, do_signal},
   {"deadline", 2, 2, do_deadline}, {"pause", 1, 1, do_pause},
-  {"resume", 1, 1, do_resume},     {"limit", 3, 3, do_limit},
+  {"resume", 1, 1, do_resume},     {"exec", 2, 2, do_exec},
 };
 
 static bool obey(xh_shim *s, char *line) {

@@ -1,4 +1,4 @@
-/* exec.c - execve for the job and for scripts, in the child. */
+/* exec.c - execve for the job, for scripts and for execs, in the child. */
 #include "exec.h"
 
 #include <errno.h>
@@ -25,7 +25,8 @@ static int goes_on(int err) {
 /* As execvpe(3), with two wanted differences: the PATH is the job's, and a file
  * without a known format is ENOEXEC instead of food for /bin/sh, which would
  * answer a binary for another machine with syntax errors. */
-static int search(const xh_spec *spec, const char *name) {
+static int search(const xh_spec *spec, char **argv) {
+  const char *name = argv[0];
   char file[PATH_MAX];
   size_t size = strlen(name) + 1;
   int result = -ENOENT;
@@ -37,7 +38,7 @@ static int search(const xh_spec *spec, const char *name) {
       file[folder] = '/';
       /* An empty entry is the working directory. */
       memcpy(file + folder + (folder > 0), name, size);
-      execve(file, spec->argv, spec->envp);
+      execve(file, argv, spec->envp);
       if (!goes_on(errno))
         return -errno;
       if (errno == EACCES)
@@ -49,11 +50,10 @@ static int search(const xh_spec *spec, const char *name) {
   }
 }
 
-int xh_exec_argv(const xh_spec *spec) {
-  const char *name = spec->argv[0];
-  if (strchr(name, '/') == NULL)
-    return search(spec, name);
-  execve(name, spec->argv, spec->envp);
+int xh_exec_argv(const xh_spec *spec, char **argv) {
+  if (strchr(argv[0], '/') == NULL)
+    return search(spec, argv);
+  execve(argv[0], argv, spec->envp);
   return -errno;
 }
 

@@ -1,4 +1,4 @@
-/* exec.h - execve for the job and for scripts, in the child. */
+/* exec.h - execve for the job, for scripts and for execs, in the child. */
 #ifndef XH_EXEC_H
 #define XH_EXEC_H
 
@@ -8,7 +8,7 @@
 #define XH_SCRIPT_FD 3
 
 /* Both return a negative errno, or not at all. */
-int xh_exec_argv(const xh_spec *spec);
+int xh_exec_argv(const xh_spec *spec, char **argv);
 int xh_exec_script(const xh_spec *spec, const xh_script *script, int fd);
 
 #endif

@@ -17,17 +17,18 @@
 /* A pipe can hold 1 MiB; more than this means that something writes on. */
 #define DRAIN_READS 64
 
-/* Others may read the logs in a ResultsDir; an execution's own folder is private. */
-static mode_t mode_of(int index_dir, int log_dir) {
+/* Logs in the execution's own folder are as private as that; in a folder of
+ * somebody's they are for them to read. */
+static mode_t log_mode(int index_dir, int log_dir) {
   struct stat own, logs;
   bool same = fstat(index_dir, &own) == 0 && fstat(log_dir, &logs) == 0 &&
-              own.st_ino == logs.st_ino && own.st_dev == logs.st_dev;
+              own.st_dev == logs.st_dev && own.st_ino == logs.st_ino;
   return same ? 0600 : 0644;
 }
 
 int xh_log_open(xh_log *log, int index_dir, int log_dir, uint64_t limit) {
   static const char *const NAMES[] = {XH_FILE_STDOUT, XH_FILE_STDERR};
-  mode_t mode = mode_of(index_dir, log_dir);
+  mode_t mode = log_mode(index_dir, log_dir);
   *log = (xh_log){.limit = limit, .warm_to = XH_NEVER};
   for (int i = 0; i < 2; i++) {
     int fd = xh_file_append(log_dir, NAMES[i], mode);

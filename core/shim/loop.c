@@ -8,7 +8,8 @@
 #include "clock.h"
 #include "supervise.h"
 
-enum { SIGNALS, CONTROL, DEADLINE, HOST, SCRIPT, JOB, OUT, ERR, SOURCES };
+enum { SIGNALS, CONTROL, DEADLINE, HOST, SCRIPT, JOB, OUT, ERR, EXECS };
+enum { SOURCES = EXECS + 2 * XH_EXECS_MAX };
 
 /* ppoll ignores negative descriptors, so what has ended drops out by itself. */
 static void watch(const xh_shim *s, struct pollfd *fds) {
@@ -23,6 +24,7 @@ static void watch(const xh_shim *s, struct pollfd *fds) {
   fds[JOB] = (struct pollfd){.fd = s->job.status, .events = POLLIN};
   fds[OUT] = (struct pollfd){.fd = s->log.streams[0].pipe, .events = POLLIN};
   fds[ERR] = (struct pollfd){.fd = s->log.streams[1].pipe, .events = POLLIN};
+  xh_execs_watch(&s->execs, fds + EXECS);
 }
 
 /* Every timeout there is. */
@@ -32,14 +34,14 @@ static uint64_t next_event(const xh_shim *s) {
   return xh_clock_first(next, s->stop.active ? s->stop.kill_at : XH_NEVER);
 }
 
-static void wait_until(uint64_t when, struct pollfd *fds) {
+static void wait_until(uint64_t when, struct pollfd *fds, size_t count) {
   uint64_t now = when == XH_NEVER ? 0 : xh_clock_now();
   uint64_t left = when > now ? when - now : 0;
   struct timespec timeout = {.tv_sec = (time_t)(left / XH_SECOND),
                              .tv_nsec = (long)(left % XH_SECOND)};
-  if (ppoll(fds, SOURCES, when == XH_NEVER ? NULL : &timeout, NULL) > 0)
+  if (ppoll(fds, count, when == XH_NEVER ? NULL : &timeout, NULL) > 0)
     return;
-  for (int i = 0; i < SOURCES; i++)
+  for (size_t i = 0; i < count; i++)
     fds[i].revents = 0;
 }
 
@@ -58,7 +60,8 @@ static void read_output(xh_shim *s, const struct pollfd *fds) {
       xh_supervise_output(s, now);
 }
 
-static void dispatch(xh_shim *s, const struct pollfd *fds) {
+static void dispatch(xh_shim *s, const struct pollfd *fds, size_t count) {
+  xh_execs_dispatch(s, fds + EXECS, (count - EXECS) / 2);
   if (fds[SCRIPT].revents != 0)
     xh_supervise_report(s, &s->script);
   if (fds[JOB].revents != 0)
@@ -83,9 +86,10 @@ static void dispatch(xh_shim *s, const struct pollfd *fds) {
 void xh_loop_run(xh_shim *s) {
   struct pollfd fds[SOURCES];
   while (s->phase != XH_DONE) {
+    size_t count = EXECS + 2 * s->execs.count; /* a control line may add one */
     watch(s, fds);
-    wait_until(next_event(s), fds);
-    dispatch(s, fds);
+    wait_until(next_event(s), fds, count);
+    dispatch(s, fds, count);
     uint64_t now = xh_clock_now();
     xh_log_tick(&s->log, now);
     xh_stop_tick(s, now);

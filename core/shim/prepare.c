@@ -144,8 +144,10 @@ noreturn void xh_prepare(const xh_launch *how, xh_prepare_fds fds, pid_t shim) {
   report(fds.status, XH_STEP_PARKED, 0);
   if (read(fds.park, &word, 1) != 1)
     _exit(127);
-  int err = fds.script >= 0 ? xh_exec_script(how->spec, how->script, fds.script)
-                            : xh_exec_argv(how->spec);
+  int err =
+    fds.script >= 0
+      ? xh_exec_script(how->spec, how->script, fds.script)
+      : xh_exec_argv(how->spec, how->argv != NULL ? how->argv : how->spec->argv);
   report(fds.status, STEP_EXEC, -err);
   _exit(127);
 }

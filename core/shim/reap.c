@@ -16,7 +16,7 @@
 #define SWEEP_MAX (5 * XH_SECOND)
 
 static bool is_ours(const xh_shim *s, int pid) {
-  return pid == s->job.pid || pid == s->script.pid;
+  return pid == s->job.pid || pid == s->script.pid || xh_execs_own(&s->execs, pid);
 }
 
 /* Our own children, adopted ones included: needs /proc. */
@@ -74,6 +74,7 @@ unsigned xh_reap_kill(xh_shim *s) {
 void xh_reap_sweep(xh_shim *s) {
   uint64_t end = xh_clock_now() + SWEEP_MAX;
   each_child(s, reap_one);
+  xh_execs_reap(s);
   int wait_ms = 0;
   while (xh_reap_kill(s) > 0) {
     if (xh_clock_now() > end) {
@@ -84,5 +85,6 @@ void xh_reap_sweep(xh_shim *s) {
     if (wait_ms < 10)
       wait_ms++;
     s->strays_killed += each_child(s, reap_one);
+    xh_execs_reap(s);
   }
 }

@@ -9,6 +9,7 @@
 #include "cgroup.h"
 #include "child.h"
 #include "control.h"
+#include "execs.h"
 #include "host.h"
 #include "log.h"
 #include "spec.h"
@@ -51,10 +52,12 @@ typedef struct xh_shim {
   xh_child job;
   xh_child script;    /* the one that runs now, if any */
   size_t next_script; /* its index + 1 */
-  xh_child *main;     /* the one whose end was the execution's; NULL until then */
+  xh_execs execs;
+  xh_child *main; /* the one whose end was the execution's; NULL until then */
 
   bool refused;       /* answered `error` before `ready`: leave no exit file */
   bool started;       /* something of the job's has passed execve */
+  bool executed;      /* the job itself has */
   bool script_failed; /* the last one started */
   xh_failure failure;
   uint64_t started_at, started_mono, ended_at, ended_mono;

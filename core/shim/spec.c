@@ -213,10 +213,12 @@ int xh_spec_read(xh_spec *spec, int fd) {
   return err < 0 ? err : parse(spec, used);
 }
 
-void xh_spec_release(xh_spec *spec) {
-  if (spec->data != NULL)
-    munmap(spec->data, spec->data_size);
-  if (spec->arrays != NULL)
-    munmap(spec->arrays, spec->arrays_size);
-  spec->data = spec->arrays = NULL;
+void xh_spec_drop_scripts(xh_spec *spec) {
+  if (spec->script_count == 0)
+    return;
+  /* The host sends them last. */
+  size_t used = (size_t)(spec->scripts[0].name - spec->data);
+  if (mremap(spec->data, spec->data_size, used, 0) != MAP_FAILED)
+    spec->data_size = used;
+  spec->script_count = 0;
 }

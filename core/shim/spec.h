@@ -21,8 +21,8 @@ typedef struct xh_rlimit {
   struct rlimit value;
 } xh_rlimit;
 
-/* Strings and arrays point into the two mappings and live until
- * xh_spec_release(). The numbers stay. */
+/* Strings and arrays point into the two mappings, which live as long as the
+ * shim. */
 typedef struct xh_spec {
   char *data;
   size_t data_size;
@@ -60,7 +60,7 @@ typedef struct xh_spec {
  * -E2BIG above XH_SPEC_MAX, -EINVAL for an unknown key or a bad value. */
 int xh_spec_read(xh_spec *spec, int fd);
 
-/* Give the memory back; safe to repeat. */
-void xh_spec_release(xh_spec *spec);
+/* Give back the memory of scripts that have run. The rest stays, for execs. */
+void xh_spec_drop_scripts(xh_spec *spec);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/wait.h>
 
 #include "clock.h"
@@ -92,12 +93,16 @@ static void executed(xh_shim *s, const xh_child *child) {
     xh_host_started(&s->host, child->pid);
     xh_host_close(&s->host);
   }
-  if (child == &s->job)
-    xh_spec_release(&s->spec);
+  if (child == &s->job) {
+    s->executed = true;
+    xh_spec_drop_scripts(&s->spec); /* the rest is for execs */
+  }
 }
 
 static void failed(xh_shim *s, xh_child *child, const xh_report *report) {
   const char *step = xh_child_step(report->step);
+  if (child == &s->script && strcmp(step, "exec") == 0)
+    step = "script"; /* the program is not the job's */
   if (s->phase == XH_PARKING) {
     /* Reaped before the answer, so that the host can remove the cgroup. */
     xh_child_discard(child);
@@ -161,6 +166,7 @@ void xh_supervise_children(xh_shim *s) {
     if (s->phase != XH_DONE && s->script.pid == 0)
       finish(s, &s->job);
   }
+  xh_execs_reap(s);
   if (s->phase != XH_DONE)
     xh_reap_strays(s);
 }

@@ -27,7 +27,8 @@ local CONTRACT = {
   check = "function", create = "function", source = "function", conclude = "function",
   remove = "function", list = "function", facts = "function?", start = "function?",
   stop = "function?", pause = "function?", resume = "function?", signal = "function?",
-  exec = "function?", stats = "function?", info = "function?", net_info = "function?",
+  exec = "function?", stats = "function?", update = "function?",
+  info = "function?", net_info = "function?",
   health = "function?", inventory = "function?", describe_step = "function?",
   params = "table",
 }

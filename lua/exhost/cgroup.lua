@@ -216,6 +216,61 @@ end
 
 local ALL = { "freezer", "memory", "cpu", "pids", "cpuacct" }
 
+local function path_of(found, name, controller)
+  local parent = found.parents[found.version == 2 and "" or controller]
+  return parent and parent .. "/" .. name
+end
+
+--- Content of a file of the group; nil where there is none.
+---@return string?
+function cgroup.read(found, name, controller, file)
+  local path = path_of(found, name, controller)
+  return path and core.read(path, file) or nil
+end
+
+--- Processes in the group.
+---@return integer[]
+function cgroup.pids(found, name)
+  local pids = {}
+  for pid in (cgroup.read(found, name, "freezer", "cgroup.procs") or ""):gmatch("%d+") do
+    pids[#pids + 1] = tonumber(pid)
+  end
+  return pids
+end
+
+--- Whether all of it stands still (frozen), or nothing of it.
+---@return boolean? frozen nil while it is on the way
+function cgroup.frozen(found, name)
+  if found.version == 2 then
+    return (cgroup.read(found, name, "", "cgroup.events") or ""):find("frozen 1", 1, true) ~= nil
+  end
+  local word = (cgroup.read(found, name, "freezer", "freezer.state") or ""):match("%S+")
+  if word == "FREEZING" then return nil end
+  return word == "FROZEN"
+end
+
+--- Change limits of a running group.
+---@param limits { memory: number?, cores: number?, pids: number? }
+---@return true? ok, string? err, string? code
+function cgroup.update(found, name, limits)
+  local files = cgroup.files(found.version, limits)
+  for _, item in ipairs(files) do
+    local path = path_of(found, name, item.controller)
+    if not found.controllers[item.controller] or not path
+        or not core.read(path, "cgroup.procs") then
+      return nil, string.format("the execution is in no %s control group (none can be given to it"
+        .. " while it runs: start it with such a limit)", item.controller), "unsupported"
+    end
+  end
+  local paths = { path_of(found, name, "freezer") }
+  if found.version == 1 and limits.memory then
+    -- Version 1 keeps memory <= memory + swap at every step: going up, the latter first.
+    local now = tonumber(cgroup.read(found, name, "memory", "memory.limit_in_bytes")) or 0
+    if limits.memory > now then files[1], files[2] = files[2], files[1] end
+  end
+  return apply(found, name, files, paths)
+end
+
 --- SIGKILL everything in the group. Answers how many processes were found.
 ---@return integer
 function cgroup.kill(found, name)

@@ -14,12 +14,17 @@ local conclude = {}
 
 local LOCK_SECONDS = 60
 
---- The folder of the logs: ResultsDir where given, else the execution's own.
----@return any? dir close it unless it is view.dir
+--- The folder of the logs: ResultsDir where given, else the execution's own. Jobs may write
+--- around there, so it has to be the one that it was at start.
+---@return any? dir, string? err close it unless it is view.dir
 function conclude.log_dir(view)
-  local path = view.record and view.record.log_dir
-  if not path then return view.dir end
-  return dirs.open(path)
+  local record = view.record or {}
+  if not record.log_dir then return view.dir end
+  local dir, err = dirs.open(record.log_dir, { no_follow = true })
+  if dir and dir:inode() == record.log_inode then return dir end
+  if dir then dir:close() end
+  return nil, string.format("open results_dir %s: %s", record.log_dir,
+    err or "another folder took its place")
 end
 
 local function read_exit(dir)
@@ -144,7 +149,7 @@ function conclude.roll_back(executor, view, why)
     backend:remove(record.handle, executor:execution(view))
   end
   executor.state:keep_failed(view.id, view.dir:read(events.FILE) or "")
-  if record and record.job_id then executor.state:release_job(record.job_id, view.id) end
+  executor.state:release_job(record and record.job_id, view.id)
   return executor.state:discard(view.id)
 end
 

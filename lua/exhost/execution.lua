@@ -44,23 +44,33 @@ local function nothing()
   return true
 end
 
+--- Do something while no other host starts, concludes or removes the execution. AGAIN
+--- when it was removed before.
+local function locked(view, verb, fn)
+  local lock, err, code = state.lock(view.dir, "lock", LOCK_SECONDS)
+  if not lock and code == "not_found" then return AGAIN end
+  local value = nil
+  if lock then
+    value, err, code = fn()
+    lock:close()
+  end
+  if value == nil then return nil, string.format("%s %s: %s", verb, view.id, err), code end
+  return value
+end
+
 --- Roll back what a dead host left; the id is free again.
 local function undo(executor, view)
-  local lock, err, code = state.lock(view.dir, "lock", LOCK_SECONDS)
-  if not lock then
-    if code == "not_found" then return AGAIN end
-    return nil, "roll back " .. view.id .. ": " .. err, code
-  end
-  local record = state.read(view.dir)
-  if record and record.phase ~= "creating" and not conclude.never_ran(view) then
-    lock:close() -- somebody went on meanwhile
+  return locked(view, "roll back", function()
+    local record = state.read(view.dir)
+    if record and record.phase ~= "creating" and not conclude.never_ran(view) then
+      return AGAIN -- somebody went on meanwhile
+    end
+    view.record = record or view.record
+    local ok, err, code =
+      conclude.roll_back(executor, view, "its host died before the workload ran")
+    if not ok then return nil, err, code end
     return AGAIN
-  end
-  view.record = record or view.record
-  local ok, why, kind = conclude.roll_back(executor, view, "its host died before the workload ran")
-  lock:close()
-  if not ok then return nil, "roll back " .. view.id .. ": " .. tostring(why), kind end
-  return AGAIN
+  end)
 end
 
 --- The workload has ended (or its shim has): make the result, or undo if nothing ran.
@@ -107,63 +117,81 @@ local function record_cancel(executor, view, options, by)
     return nil, string.format("cancel %s: %s", view.id, err), "io"
   end
   if ok then executor:event(view, by, intent) end
+  options.asked = true
   return true
 end
 
 --- Signal, grace, KILL: by the shim, or by the backend where stopping is its business.
-local function stop(executor, view, options, by)
-  by = by or "cancel"
-  local ok, err, code = record_cancel(executor, view, options, by)
-  if not ok then return nil, err, code end
-  if view.state == "creating" then return AGAIN end -- the starter looks at `cancel`
-  local backend
-  backend, err, code = executor:backend(view.record and view.record.backend)
-  if not backend then return nil, err, code end
+local function tell_to_stop(executor, view, options, by)
   local record = view.record or {}
+  local backend, err, code = executor:backend(record.backend)
+  if not backend then return nil, err, code end
   local signal = options.signal or record.stop_signal
   local grace = options.grace or record.stop_grace or executor.settings.stop_grace
+  local ok
   if backend.stop then
     ok, err, code = backend:stop(executor:execution(view), signal, grace)
   else
     ok, err, code = shim.control(view.dir,
       string.format("stop %d %.0f %s", signal or 15, grace * 1000, by))
   end
-  if ok or code == "not_found" then return AGAIN end -- gone already: it has ended
+  if ok or code == "not_found" then return true end -- gone already: it has ended
   return nil, string.format("cancel %s: %s", view.id, err), code
 end
 
+--- Ask for the end, and wait for it unless the caller does not want to. While a host still
+--- prepares, the wish on disk is all: that host looks for it once the phase is `starting`,
+--- and we look for that phase once the wish is there, so one of us sees the other.
 local function stop_and_wait(executor, view, options)
-  local value, err, code = stop(executor, view, options)
-  if value ~= AGAIN then return value, err, code end
+  local by = options.by or "cancel"
+  local first = not options.asked
+  local ok, err, code = record_cancel(executor, view, options, by)
+  if not ok then return nil, err, code end
+  if view.state ~= "creating" then
+    ok, err, code = tell_to_stop(executor, view, options, by)
+    if not ok then return nil, err, code end
+    options.told = true
+  elseif first then
+    return AGAIN
+  end
   if options.wait == false then return true end
-  options.stopped = true
   return await_change(executor, view)
 end
 
 --- In state `stopping`: the first time through pass the wish on (it may be KILL, or a
 --- shorter grace), from then on only wait.
 local function stop_again(executor, view, options)
-  if options.stopped then
-    if options.wait == false then return true end
-    return await_change(executor, view)
-  end
-  return stop_and_wait(executor, view, options)
+  if not options.told then return stop_and_wait(executor, view, options) end
+  return await_change(executor, view)
+end
+
+--- The host that recorded a cancel may have died before it told the shim. To be told twice
+--- changes nothing.
+local function pass_on_cancel(executor, view)
+  local intent = state.read_json(view.dir, "cancel") or {}
+  return tell_to_stop(executor, view, intent, intent.by or "cancel")
 end
 
 --- A cancel that was asked for is done when there is a result; one that came too late is
 --- an error.
 local function cancelled_or_late(_, _, options)
-  if options.stopped then return true end
+  if options.asked then return true end
   return already_completed()
 end
 
+--- It was asked to stop before the workload ran, and so was rolled back.
+local function gone(_, view, options)
+  if options.asked then return true end
+  return not_found(nil, view)
+end
+
 local function cancel_absent(executor, view, options)
-  if options.stopped then return true end -- it was rolled back
+  if options.asked then return gone(executor, view, options) end
   return cancel_not_found(executor, view)
 end
 
 local function conclude_then_cancel(executor, view, options)
-  if view.dir:stat("cancel") then options.stopped = true end
+  if view.dir:stat("cancel") then options.asked = true end
   return finish(executor, view)
 end
 
@@ -182,57 +210,56 @@ end
 
 --- Delete what exhost wrote: the execution's folder, and its logs in a ResultsDir.
 local function purge(executor, view)
-  local record = view.record
-  if record and record.handle then
-    local backend = executor:backend(record.backend)
+  return locked(view, "remove", function()
+    local record = view.record or {}
+    local backend = record.handle and executor:backend(record.backend)
     if backend then backend:remove(record.handle, executor:execution(view)) end
-  end
-  if record and record.job_id then executor.state:release_job(record.job_id, view.id) end
-  if record and record.log_dir then
-    local dir = conclude.log_dir(view)
+    executor.state:release_job(record.job_id, view.id)
+    local dir = record.log_dir and conclude.log_dir(view)
     if dir then
       dir:unlink("stdout.log")
       dir:unlink("stderr.log")
       dir:close()
     end
+    return executor.state:discard(view.id)
+  end)
+end
+
+local function remove_locked(executor, view)
+  local record = state.read(view.dir) or { phase = "running", backend = executor.default_backend }
+  if record.phase == "removed" then return true end
+  view.record = record
+  local ok, err, code
+  if record.handle then
+    local backend
+    backend, err, code = executor:backend(record.backend)
+    if not backend then return nil, err, code end
+    ok, err, code = backend:remove(record.handle, executor:execution(view))
+    if not ok then return nil, err, code end
   end
-  local ok, err, code = executor.state:discard(view.id)
-  if not ok then return nil, string.format("remove %s: %s", view.id, err), code end
+  executor.state:release_job(record.job_id, view.id)
+  record.phase = "removed"
+  record.expires_at = loop.time() + (record.persist_logs_duration or executor.settings.retention)
+  ok, err, code = state.write(view.dir, record)
+  if not ok then return nil, err, code end
+  executor:event(view, "removed", events.actor())
   return true
 end
 
 --- Free the job and the engine's objects; result and logs stay until they expire.
 local function remove(executor, view, options)
   if options.purge then return purge(executor, view) end
-  local record = view.record or { phase = "running", backend = executor.default_backend }
-  view.record = record
-  if record.handle then
-    local backend, err, code = executor:backend(record.backend)
-    if not backend then return nil, err, code end
-    local ok
-    ok, err, code = backend:remove(record.handle, executor:execution(view))
-    if not ok then return nil, string.format("remove %s: %s", view.id, err), code end
-  end
-  if record.job_id then executor.state:release_job(record.job_id, view.id) end
-  record.phase = "removed"
-  record.expires_at = loop.time() + (record.persist_logs_duration or executor.settings.retention)
-  local ok, err, code = state.write(view.dir, record)
-  if not ok then return nil, string.format("remove %s: %s", view.id, err), code end
-  executor:event(view, "removed", events.actor())
-  return true
+  return locked(view, "remove", function() return remove_locked(executor, view) end)
 end
 
 local function remove_removed(executor, view, options)
-  return options.purge and purge(executor, view) or true
+  if options.purge then return purge(executor, view) end
+  return true
 end
 
 local function stop_then_remove(executor, view, options)
-  if not options.stopped then
-    options.stopped = true
-    local value, err, code = stop(executor, view, { grace = options.grace }, "remove")
-    if value ~= AGAIN then return value, err, code end
-  end
-  return await_change(executor, view)
+  options.by = "remove"
+  return stop_again(executor, view, options)
 end
 
 local function purge_if_expired(executor, view)
@@ -253,7 +280,9 @@ local function create(executor, view, plan)
   local job = plan.request.job_id
   local holder = executor.state:job_holder(job)
   if holder and holder ~= view.id then return execution.adopt(executor, view.id, job, holder) end
-  return start.run(executor, plan)
+  local id, err, code, data = start.run(executor, plan)
+  if code == "already_started" then return AGAIN end -- another host took the id or the job
+  return id, err, code, data
 end
 
 --- A new execution id for a job that another one holds: a DMS that restarted. What runs
@@ -262,14 +291,23 @@ function execution.adopt(executor, id, job, holder)
   local ok, err, code = execution.dispatch(executor, holder, "recover")
   if not ok and code ~= "not_found" then return nil, err, code end
   if executor.state:job_holder(job) ~= holder then return AGAIN end
-  ok, err, code = executor.state:add_alias(id, holder)
-  if not ok then return nil, err, code end
-  local view = observe.look(executor.state, holder)
-  if view and view.dir then
-    executor:event(view, "adopted", { as = id })
-    view:close()
+  local view
+  view, err, code = observe.look(executor.state, holder)
+  if not view then return nil, err, code end
+  local value = AGAIN
+  if view.state == "creating" or view.state == "starting" then
+    value, err, code = await_change(executor, view)
+  elseif view.state ~= "absent" then
+    ok, err, code = executor.state:add_alias(id, holder)
+    if ok then
+      value = id
+      executor:event(view, "adopted", { as = id })
+    elseif ok == nil then
+      value = nil
+    end
   end
-  return id
+  view:close()
+  return value, err, code
 end
 
 local function status(name)
@@ -281,9 +319,75 @@ local function result_status(_, view)
   return require("exhost.result").status(r or { reason = "lost" })
 end
 
-local function forward(verb)
-  return function(executor, view, ...)
-    return executor:optional(verb, view, ...)
+--- Pause or resume: the backend's doing, and a phase that every host reads.
+local function change_pause(verb, phase)
+  return function(executor, view)
+    local lock, err, code = state.lock(view.dir, "lock", LOCK_SECONDS)
+    if not lock then return nil, verb .. " " .. view.id .. ": " .. err, code end
+    local now = observe.look(executor.state, view.id)
+    local ok, changed = nil, not now or now.state ~= view.state
+    if not changed then
+      ok, err, code = executor:optional(verb, view)
+      if ok then
+        view.record.phase = phase
+        ok, err, code = state.write(view.dir, view.record)
+        executor:event(view, phase == "paused" and "paused" or "resumed", events.actor())
+      end
+    end
+    if now then now:close() end
+    lock:close()
+    if changed then return AGAIN end
+    if code == "not_found" then return AGAIN end -- its shim is gone: it has ended
+    if not ok then return nil, string.format("%s %s: %s", verb, view.id, err), code end
+    return true
+  end
+end
+
+--- Change limits while it runs; what then holds is in the stored plan.
+local function update(executor, view, limits)
+  local lock, err, code = state.lock(view.dir, "lock", LOCK_SECONDS)
+  if not lock then return nil, "update " .. view.id .. ": " .. err, code end
+  local ok
+  ok, err, code = executor:optional("update", view, limits)
+  if ok then
+    local body = state.read_json(view.dir, "plan.json") or {}
+    body.limits = body.limits or {}
+    for name, value in pairs(limits) do body.limits[name] = value end
+    view.dir:write("plan.json", json.encode(body))
+    executor:event(view, "updated", limits)
+  end
+  lock:close()
+  if not ok then return nil, string.format("update %s: %s", view.id, err), code end
+  return true
+end
+
+local function signal(executor, view, number)
+  local ok, err, code = executor:optional("signal", view, number)
+  if ok then
+    local fields = events.actor()
+    fields.signal = number
+    executor:event(view, "signal", fields)
+    return true
+  end
+  if code == "not_found" then return AGAIN end
+  return nil, string.format("signal %s: %s", view.id, err), code
+end
+
+local function exec(executor, view, argv, options)
+  local result, err, code, data = executor:optional("exec", view, argv, options)
+  if result then return result end
+  return nil, string.format("exec in %s: %s", view.id, err), code, data
+end
+
+local function stats(executor, view)
+  local numbers, err, code = executor:optional("stats", view)
+  if numbers then return numbers end
+  return nil, string.format("stats of %s: %s", view.id, err), code
+end
+
+local function refused(text)
+  return function(_, view)
+    return nil, string.format("execution (%s) %s", view.id, text), "invalid"
   end
 end
 
@@ -291,29 +395,31 @@ local function not_running(_, view)
   return nil, string.format("execution (%s) is not running", view.id), "already_completed"
 end
 
-local function not_running_yet(_, view)
-  return nil, string.format("execution (%s) is not running yet", view.id), "invalid"
-end
+local not_running_yet = refused "is not running yet"
+
+local WHILE_RUNNING = { "pause", "resume", "signal", "exec", "stats", "update" }
 
 local function live(row)
-  row.start, row.wait, row.recover = already_started, await_change, nothing
+  row.start, row.wait = already_started, await_change
+  row.recover = row.recover or nothing
   row.cancel, row.remove = row.cancel or stop_and_wait, stop_then_remove
-  for _, verb in ipairs { "pause", "resume", "signal", "exec", "stats" } do
-    row[verb] = row[verb] or forward(verb)
-  end
+  row.pause = row.pause or change_pause("pause", "paused")
+  row.resume = row.resume or refused "is not paused"
+  row.exec, row.signal = row.exec or exec, row.signal or signal
+  row.stats, row.update = row.stats or stats, row.update or update
   return row
 end
 
 local function early(name)
   local row = live { status = status(name) }
-  for _, verb in ipairs { "pause", "resume", "signal", "exec", "stats" } do
+  for _, verb in ipairs(WHILE_RUNNING) do
     row[verb] = not_running_yet
   end
   return row
 end
 
 local function ended(row)
-  for _, verb in ipairs { "pause", "resume", "signal", "exec", "stats" } do
+  for _, verb in ipairs(WHILE_RUNNING) do
     row[verb] = row[verb] or not_running
   end
   return row
@@ -326,19 +432,22 @@ local function all(fn, row)
 end
 
 execution.EVENTS = { "start", "wait", "cancel", "remove", "recover", "status", "pause", "resume",
-  "signal", "exec", "stats" }
+  "signal", "exec", "stats", "update" }
 
 local unfinished = { start = finish, wait = finish, cancel = conclude_then_cancel, remove = finish,
   recover = finish, status = finish }
 
 execution.ACTIONS = {
-  absent = all(not_found, { start = create, cancel = cancel_absent }),
+  absent = all(not_found, { start = create, cancel = cancel_absent, remove = gone }),
   creating = early("pending"),
   abandoned = all(undo),
   starting = early("pending"),
   running = live { status = status("running") },
-  stopping = live { status = status("running"), cancel = stop_again },
-  paused = live { status = status("paused") },
+  stopping = live { status = status("running"), cancel = stop_again,
+    recover = pass_on_cancel, pause = refused "is being stopped",
+    exec = refused "is being stopped" },
+  paused = live { status = status("paused"), pause = refused "is already paused",
+    resume = change_pause("resume", "running"), exec = refused "is paused: resume it first" },
   exited = ended(setmetatable({}, { __index = unfinished })),
   lost = ended(setmetatable({}, { __index = unfinished })),
   concluded = ended { start = start_again, wait = give, cancel = cancelled_or_late,

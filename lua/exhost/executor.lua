@@ -8,6 +8,7 @@ local conclude = require "exhost.conclude"
 local config = require "exhost.config"
 local events = require "exhost.events"
 local execution = require "exhost.execution"
+local json = require "exhost.json"
 local log = require "exhost.log"
 local observe = require "exhost.observe"
 local plans = require "exhost.plan"
@@ -154,7 +155,7 @@ function Executor:wait(id, timeout)
 end
 
 local function stop_options(options)
-  local checked = { wait = options.wait, by = options.by }
+  local checked = { wait = options.wait }
   local err
   if options.signal ~= nil then
     checked.signal, err = signals.number(options.signal)
@@ -184,9 +185,7 @@ function Executor:remove(id, timeout, options)
   timeout = timeout or REMOVE_SECONDS
   local asked = { grace = math.min(self.settings.stop_grace, timeout),
     purge = options and options.purge }
-  local ok, err, code = execution.dispatch(self, id, "remove", asked)
-  if ok and asked.stopped and asked.purge then return true end
-  return ok, err, code
+  return execution.dispatch(self, id, "remove", asked)
 end
 
 ---@return string? status pending running paused success failed
@@ -240,9 +239,59 @@ function Executor:signal(id, signal)
   return execution.dispatch(self, id, "signal", number)
 end
 
+local function check_argv(argv)
+  if type(argv) ~= "table" or #argv == 0 then return "expected a list of words" end
+  for i, word in ipairs(argv) do
+    if type(word) ~= "string" then return string.format("word %d is no string", i) end
+    if word:find("\0", 1, true) then return string.format("word %d holds a NUL", i) end
+  end
+  if argv[1] == "" then return "the first word is empty" end
+end
+
+--- Run a command inside a running execution and wait for its end. When the caller is
+--- interrupted the command is killed. Suspends.
 ---@param argv string[]
+---@param options { timeout: number|string?, targets: table? }? targets: descriptors of ours
+--- by stream, taken over, for output that is not to be returned
+---@return table? result exit_code, signal, stdout, stderr, truncated
+---@return string? err, string? code, table? data
 function Executor:exec(id, argv, options)
-  return execution.dispatch(self, id, "exec", argv, options or {})
+  options = options or {}
+  local why, timeout = check_argv(argv), nil
+  if why then return nil, "exec: " .. why, "invalid" end
+  if options.timeout ~= nil then
+    timeout, why = units.duration(options.timeout)
+    if not timeout then return nil, "timeout: " .. why, "invalid" end
+  end
+  return async.with_deadline(timeout, execution.dispatch, self, id, "exec", argv, options)
+end
+
+local LIMITS = {
+  memory = units.size,
+  cores = function(value) return tonumber(value), "expected a number" end,
+  pids = function(value) return tonumber(value), "expected a number" end,
+}
+
+--- Change limits of a running execution. Suspends.
+---@param limits { memory: number|string?, cores: number?, pids: integer? }
+---@return true? ok, string? err, string? code
+function Executor:update(id, limits)
+  local checked = {}
+  for name, value in pairs(type(limits) == "table" and limits or {}) do
+    if not LIMITS[name] then
+      return nil, string.format("update: unknown limit %s; known are cores, memory, pids",
+        tostring(name)), "invalid"
+    end
+    local number, err = LIMITS[name](value)
+    if not number or number <= 0 or number ~= number then
+      return nil, string.format("update: %s: %s", name,
+        number and "expected a number above 0" or err), "invalid"
+    end
+    if name == "pids" then number = math.floor(number) end
+    checked[name] = number
+  end
+  if not next(checked) then return nil, "update: no limit given", "invalid" end
+  return execution.dispatch(self, id, "update", checked)
 end
 
 --- Look at one execution without changing it.
@@ -267,7 +316,8 @@ function Executor:info(id)
       execution_id = view.id, job_id = record.job_id, backend = record.backend,
       status = status, phase = view.state, created_at = record.created_at,
       started_at = record.started_at, pid = view.state ~= "concluded" and record.pid or nil,
-      warnings = record.warnings, log_dir = record.log_dir, runtime = record.backend,
+      warnings = json.array(record.warnings or {}), log_dir = record.log_dir,
+      runtime = record.backend,
       request = plans.stored_request(view.dir), plan = plans.stored_plan(view.dir),
     }
     local result = state.read_json(view.dir, "result.json")

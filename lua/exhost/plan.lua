@@ -7,6 +7,8 @@ local system = require "exhost.system"
 
 local plan = {}
 
+local LISTS = { argv = true, environment = true, groups = true, unenforced = true, warnings = true }
+
 --- Which backend a request is for, so that its part of the schema can be loaded.
 local function engine_of(raw, default)
   local spec = type(raw) == "table" and (raw.engine_spec or raw.EngineSpec)
@@ -79,6 +81,10 @@ function plan.display(body)
   local copy = {}
   for key, value in pairs(body) do copy[key] = value end
   if copy.environment then copy.environment = masked(copy.environment) end
+  -- Read back from JSON an empty list is an empty object.
+  for key, value in pairs(copy) do
+    if type(value) == "table" and LISTS[key] then copy[key] = json.array(value) end
+  end
   return copy
 end
 

@@ -99,14 +99,15 @@ function shim.start(dir, log_dir, spec)
   return self
 end
 
---- Let the workload run. Suspends. After this call it may run whatever the answer is, but
---- for an answer with data.never_ran or data.step.
+--- Let the workload run. Suspends. After this call it may run whatever the answer is,
+--- unless data has a `step` that failed or is `unsent`.
 ---@return integer? pid, string? err, string? code, table? data
 function Shim:go()
-  local ok = self.channel and self.channel:send("go")
+  local ok, err = nil, "it has hung up"
+  if self.channel then ok, err = self.channel:send("go") end
   if not ok then
     self:close()
-    return nil, "the shim ended before the workload ran", "internal", { never_ran = true }
+    return nil, "tell the shim to go: " .. err, "internal", { unsent = true }
   end
   local line, why, code, data = self:answer()
   local pid = line and line:match("^started (%d+)$")
@@ -128,7 +129,10 @@ end
 function shim.control(dir, line)
   local ok, err, code = dir:fifo_write("control", line .. "\n")
   if ok then return true end
-  if code == "ENXIO" or code == "ENOENT" then return nil, "no shim listens", "not_found" end
+  -- EPIPE: it went between the opening and the writing.
+  if code == "ENXIO" or code == "ENOENT" or code == "EPIPE" then
+    return nil, "no shim listens", "not_found"
+  end
   return nil, "control: " .. err, "io"
 end
 

@@ -25,9 +25,12 @@ end
 --- Open the folder of the logs and remember where this execution's part begins.
 local function open_logs(view, results_dir)
   if not results_dir then return view.dir end
-  local dir, err = dirs.open(results_dir, { create = true, mode = 448 })
-  if not dir then return nil, "open results_dir " .. results_dir .. ": " .. err, "io" end
-  view.record.log_dir = results_dir
+  local dir, err, code = dirs.open(results_dir, { create = true, mode = 448, no_follow = true })
+  if not dir then
+    if code == "ENOTDIR" then err = "it is a link or a file, not a folder" end
+    return nil, "open results_dir " .. results_dir .. ": " .. err, "io"
+  end
+  view.record.log_dir, view.record.log_inode = results_dir, dir:inode()
   view.record.log_from = {}
   for _, stream in ipairs { "stdout", "stderr" } do
     local st = dir:stat(stream .. ".log")
@@ -71,8 +74,9 @@ local function prepare(executor, view, plan)
   if logs ~= view.dir then logs:close() end
   if not ready then return nil, err, code, data end
   executor:event(view, "ready")
-  ok, err, code = interrupted(view)
-  if ok then ok, err, code = phase(view, "starting") end
+  -- In this order: a cancel that is not seen here comes from who sees the phase.
+  ok, err, code = phase(view, "starting")
+  if ok then ok, err, code = interrupted(view) end
   if not ok then
     ready:close()
     return nil, err, code
@@ -81,8 +85,9 @@ local function prepare(executor, view, plan)
 end
 
 local STEPS = {
-  exec = "execute", cwd = "enter working directory", user = "become user",
-  cgroup = "join its control group", rlimit = "set resource limits", open_log = "open its logs",
+  exec = "execute", script = "run provision script", cwd = "enter working directory",
+  user = "become user", cgroup = "join its control group",
+  rlimit = "set resource limits", open_log = "open its logs",
   fork = "fork", control = "open its control FIFO", spec = "read its spec",
 }
 
@@ -110,11 +115,11 @@ local function run(executor, view, plan)
       executor:event(view, "started", { pid = pid })
       return true
     end
-    if more and more.never_ran then return nil, why, kind end
     if more and more.step then
       why, kind = start.explain(plan, more)
       return nil, why, kind, more -- the shim says that nothing ran
     end
+    if more and more.unsent then return nil, why, kind end -- nor did it without *go*
     -- No word from the shim after *go*: it may have run. Roll forward.
     executor:event(view, "start_unanswered", { why = why })
     if conclude.never_ran(view) then return nil, why, kind, more end

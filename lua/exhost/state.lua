@@ -16,6 +16,8 @@ local state = {}
 state.FORMAT = 1 -- of state.json; this version is written, it and the one before are read
 local FAILED_KEEP, FAILED_AGE = 100, 24 * 3600
 local LOCK_RETRY_FIRST, LOCK_RETRY_MOST = 0.001, 0.05
+local NEW_TRIES = 5
+local TEMPORARY_AGE = 60 -- no write takes as long: its host died in it
 local MAX_RECORD = 16 * 1024 * 1024
 
 ---@class exhost.State
@@ -39,7 +41,9 @@ function state.default_path()
   return base .. "/exhost"
 end
 
-local function must_be_private(path)
+local function check_private(dir, path)
+  if dir:is_private() then return dir end
+  dir:close()
   return refused(path, "it must be owned by you and closed to others (chmod 700 " .. path .. ")",
     "denied")
 end
@@ -47,9 +51,7 @@ end
 local function open_private(parent, name, path)
   local dir, err = parent:open(name, true)
   if not dir then return refused(path, err) end
-  if dir:is_private() then return dir end
-  dir:close()
-  return must_be_private(path)
+  return check_private(dir, path)
 end
 
 --- Open (make) the state of one executor. The folders must be ours and closed to others.
@@ -59,16 +61,16 @@ end
 function state.open(path, executor)
   local root, err = dirs.open(path, { create = true, mode = 448 })
   if not root then return refused(path, err) end
-  local self = setmetatable({ path = path, executor = executor, root = root }, State)
-  if not root:is_private() then
-    self:close()
-    return must_be_private(path)
-  end
-  path = path .. "/" .. executor
+  local self = setmetatable({ path = path, executor = executor }, State)
   local code
+  self.root, err, code = check_private(root, path)
+  if not self.root then return nil, err, code end
+  path = path .. "/" .. executor
   self.dir, err, code = open_private(root, executor, path)
   for _, name in ipairs { "executions", "jobs", "aliases", "failed", "trash" } do
-    if not err then self[name], err, code = open_private(self.dir, name, path .. "/" .. name) end
+    if self.dir and not err then
+      self[name], err, code = open_private(self.dir, name, path .. "/" .. name)
+    end
   end
   if err then
     self:close()
@@ -99,34 +101,43 @@ function state.lock(dir, name, seconds)
   end
 end
 
+--- A folder under a temporary name, with its lock held. Until it is held a sweep may take
+--- the folder for a dead host's: then another one is made.
+---@return string? name, any dir_or_err, any lock
+local function make_new(executions)
+  local err
+  for _ = 1, NEW_TRIES do
+    local name = ".new-" .. system.random_hex(8)
+    local ok, why = executions:mkdir(name)
+    if not ok then return nil, why end
+    local dir, lock
+    dir, err = executions:open(name)
+    if dir then lock, err = dir:lock("lock") end
+    if lock then return name, dir, lock end
+    if dir then dir:close() end
+    executions:remove_tree(name)
+  end
+  return nil, err
+end
+
 --- Make the folder of a new execution, locked, in phase `creating`.
 ---@param id string
 ---@param files table<string, string> written into it
 ---@return table? dir, any lock_or_err, string? code "already_started" when the id is taken
 function State:create(id, files)
-  local name = ".new-" .. system.random_hex(8)
-  local ok, err = self.executions:mkdir(name)
-  if not ok then return nil, err, "io" end
-  local dir, lock
-  dir, err = self.executions:open(name)
-  if dir then lock, err = dir:lock("lock") end
-  local code = "io"
-  if lock then
-    ok = true
-    for file, content in pairs(files) do
-      if ok then ok, err = dir:create(file, content) end
-    end
-    if ok then ok, err = dir:mkfifo("control") end
-    if ok then
-      ok, err, code = self.executions:rename_new(name, self.executions, id)
-      code = code == "EEXIST" and "already_started" or "io"
-    end
-    if ok then return dir, lock end
-    lock:close()
+  local name, dir, lock = make_new(self.executions)
+  if not name then return nil, dir, "io" end
+  local ok, err, code = true, nil, nil
+  for file, content in pairs(files) do
+    if ok then ok, err = dir:create(file, content) end
   end
-  if dir then dir:close() end
+  if ok then ok, err = dir:mkfifo("control") end
+  if ok then ok, err, code = self.executions:rename_new(name, self.executions, id) end
+  if ok then return dir, lock end
+  lock:close()
+  dir:close()
   self.executions:remove_tree(name)
-  return nil, err, code
+  return nil, err, code == "EEXIST" and "already_started" or "io"
 end
 
 --- Open an execution's folder by its id or by one that was adopted under it.
@@ -221,19 +232,26 @@ function State:claim_job(job, id)
   end)
 end
 
---- Free the job if this execution holds it. Suspends.
+--- Free the job that this execution holds, if it does. Suspends.
+---@param job string? nil when it is not known any more
 function State:release_job(job, id)
   return self:with_jobs(function()
-    if self.jobs:read(job, 256) == id then self.jobs:unlink(job) end
+    for _, name in ipairs(job and { job } or self.jobs:list() or {}) do
+      if self.jobs:read(name, 256) == id then self.jobs:unlink(name) end
+    end
     return true
   end)
 end
 
---- Let a second id stand for an execution (a DMS that restarted).
+--- Let a second id stand for an execution (a DMS that restarted). Suspends.
+---@return boolean? ok false when the execution is gone, string? err, string? code
 function State:add_alias(alias, id)
-  local ok, err, code = self.aliases:link_once(alias, id)
-  if ok or code == "EEXIST" then return true end
-  return nil, "write alias: " .. err, "io"
+  return self:with_jobs(function()
+    if not self.executions:stat(id) then return false end
+    local ok, err = self.aliases:write(alias, id)
+    if not ok then return nil, "write alias: " .. err, "io" end
+    return true
+  end)
 end
 
 --- Move an execution's folder out of sight, then delete it. The rename is what removes
@@ -267,26 +285,43 @@ function State:prune_failed(names)
   end
 end
 
---- Delete what crashes and removals left: trash, folders never renamed, dead aliases.
+--- Files that their writers did not live to put into place.
+local function sweep_temporary(dir)
+  local oldest = loop.time() - TEMPORARY_AGE
+  for _, name in ipairs(dir:list(true) or {}) do
+    local st = name:sub(1, 5) == ".tmp-" and dir:stat(name)
+    if st and st.mtime < oldest then dir:unlink(name) end
+  end
+end
+
+--- Folders that were never renamed. A start in progress holds its lock.
+local function sweep_new(executions)
+  for _, name in ipairs(executions:list() or {}) do
+    local dir = name:sub(1, 5) == ".new-" and executions:open(name)
+    local lock = dir and dir:lock("lock")
+    if lock then
+      executions:remove_tree(name)
+      lock:close()
+    end
+    if dir then dir:close() end
+  end
+end
+
+--- Delete what crashes and removals left. Suspends.
 function State:sweep()
   for _, name in ipairs(self.trash:list() or {}) do
     self.trash:remove_tree(name)
   end
-  for _, name in ipairs(self.executions:list() or {}) do
-    if name:sub(1, 5) == ".new-" then
-      local dir = self.executions:open(name)
-      local lock = dir and dir:lock("lock") -- a start in progress holds it
-      if lock then
-        self.executions:remove_tree(name)
-        lock:close()
+  sweep_new(self.executions)
+  for _, folder in ipairs { "jobs", "aliases", "failed" } do sweep_temporary(self[folder]) end
+  self:with_jobs(function()
+    for _, dir in ipairs { self.jobs, self.aliases } do
+      for _, name in ipairs(dir:list() or {}) do
+        local target = dir:read(name, 256)
+        if not target or not self.executions:stat(target) then dir:unlink(name) end
       end
-      if dir then dir:close() end
     end
-  end
-  for _, name in ipairs(self.aliases:list() or {}) do
-    local target = self.aliases:read(name, 256)
-    if not target or not self.executions:stat(target) then self.aliases:unlink(name) end
-  end
+  end)
   self:prune_failed()
 end
 

@@ -113,6 +113,24 @@ function helper.wait_for_output(ex, id, text)
   assert(got:find(text, 1, true), "the workload did not write " .. text)
 end
 
+--- A spec's body for a verb that not every backend has; else it must say so. `start` is
+--- the request to begin with.
+function helper.verb(verb, script, body, options)
+  return helper.with(function(ex)
+    local request = helper.request(helper.sh(script))
+    assert(ex:start(request))
+    local capabilities = assert(ex:backend()).capabilities
+    if not capabilities[verb] then
+      local arguments = { signal = "USR1", exec = { "true" }, update = { pids = 10 } }
+      local _, err, code = ex[verb](ex, request.execution_id, arguments[verb])
+      assert.equal("unsupported", code)
+      assert.matches(verb .. " is not supported", err)
+      return
+    end
+    body(ex, request.execution_id)
+  end, options)
+end
+
 helper.task = task
 
 return helper

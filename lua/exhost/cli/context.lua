@@ -31,6 +31,25 @@ function Context:print(text)
   self:out(text .. "\n")
 end
 
+--- Rows of cells, in columns; on a terminal cut to its width. `paint(row, line)` may
+--- color a line there.
+---@param rows string[][] the first is the heading
+function Context:print_table(rows, paint)
+  local columns = system.terminal(1)
+  local widths = {}
+  for _, cells in ipairs(rows) do
+    for i, cell in ipairs(cells) do widths[i] = math.max(widths[i] or 0, #cell) end
+  end
+  for r, cells in ipairs(rows) do
+    local line = {}
+    for i, cell in ipairs(cells) do line[i] = cell .. (" "):rep(widths[i] - #cell) end
+    line = table.concat(line, "  "):gsub(" +$", "")
+    if columns and columns > 0 and #line > columns then line = line:sub(1, columns) end
+    if columns and paint and r > 1 and not os.getenv("NO_COLOR") then line = paint(r, line) end
+    self:print(line)
+  end
+end
+
 --- One JSON value on stdout.
 function Context:print_json(value)
   local text, err = json.encode(value, { indent = true })

@@ -19,8 +19,8 @@ local GLOBAL = {
 }
 
 local COMMANDS = {
-  "run", "start", "wait", "logs", "cancel", "pause", "resume", "signal", "ps", "inspect", "why",
-  "remove", "cleanup", "plan", "lua", "conformance", "version", "help",
+  "run", "start", "wait", "logs", "cancel", "pause", "resume", "signal", "exec", "stats", "update",
+  "ps", "inspect", "why", "remove", "cleanup", "plan", "lua", "conformance", "version", "help",
 }
 local KNOWN = {}
 for _, name in ipairs(COMMANDS) do KNOWN[name] = true end
