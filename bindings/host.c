@@ -2,7 +2,9 @@
 #include "host.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,6 +12,30 @@
 #include <lualib.h>
 
 int luaopen_cjson(lua_State *L);
+
+int xh_paths_set(xh_paths *out, const char *prefix) {
+  int n = snprintf(out->share, sizeof out->share, "%s/share/exhost", prefix);
+  int k = snprintf(out->libexec, sizeof out->libexec, "%s/libexec/exhost", prefix);
+  if (n >= (int)sizeof out->share || k >= (int)sizeof out->libexec)
+    return UV_ENAMETOOLONG;
+  return prefix[0] == '/' ? 0 : UV_EINVAL;
+}
+
+/* A multiarch library lies one folder deeper than another. */
+int xh_paths_above(xh_paths *out, const char *file) {
+  char path[PATH_MAX], lua[PATH_MAX];
+  if (realpath(file, path) == NULL)
+    return -errno;
+  for (char *slash; (slash = strrchr(path, '/')) != NULL && slash != path;) {
+    *slash = '\0';
+    if (xh_paths_set(out, path) < 0)
+      continue;
+    int n = snprintf(lua, sizeof lua, "%s/lua/exhost/embed.lua", out->share);
+    if (n < (int)sizeof lua && access(lua, R_OK) == 0)
+      return 0;
+  }
+  return UV_ENOENT;
+}
 
 int xh_paths_find(xh_paths *out) {
   char self[3900];
@@ -23,14 +49,13 @@ int xh_paths_find(xh_paths *out) {
       return UV_ENOENT;
     *slash = '\0';
   }
-  snprintf(out->share, sizeof out->share, "%s/share/exhost", self);
-  snprintf(out->libexec, sizeof out->libexec, "%s/libexec/exhost", self);
-  return 0;
+  return xh_paths_set(out, self);
 }
 
 static const luaL_Reg MODULES[] = {
   {"exhost.loop", luaopen_exhost_loop},
   {"exhost.dir", luaopen_exhost_dir},
+  {"exhost.outlet", luaopen_exhost_outlet},
   {"exhost.process_core", luaopen_exhost_process},
   {"exhost.channel", luaopen_exhost_channel},
   {"exhost.collect", luaopen_exhost_collect},

@@ -21,6 +21,13 @@ typedef struct xh_paths {
 /* Find them from the running program's own place. Returns 0 or a negative error. */
 int xh_paths_find(xh_paths *out);
 
+/* Find them from the place of a file (the library): share/exhost/lua beside one of the
+ * folders above it. UV_ENOENT when there is none. */
+int xh_paths_above(xh_paths *out, const char *file);
+
+/* Set them from a prefix. */
+int xh_paths_set(xh_paths *out, const char *prefix);
+
 /* Open the loop and the Lua state with all modules. Returns 0 or a negative error. */
 int xh_host_open(xh_host *host, const xh_paths *paths);
 

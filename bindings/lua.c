@@ -3,10 +3,12 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <lualib.h>
 
 #include "error.h"
+#include "logline.h"
 
 static const char REGISTRY_KEY = 0;
 static const char BUFFER_TYPE[] = "exhost.buffer";
@@ -64,6 +66,36 @@ static int traceback(lua_State *L) {
   return 1;
 }
 
+/* JSON's escapes for what may stand in a message; bytes that are no UTF-8 are its
+ * reader's business. */
+static size_t escape(char *out, size_t room, const char *text) {
+  size_t n = 0;
+  for (const char *p = text; *p != '\0' && n + 7 < room; p++) {
+    if (*p == '"' || *p == '\\')
+      out[n++] = '\\';
+    if ((unsigned char)*p < 0x20)
+      n += (size_t)snprintf(out + n, room - n, "\\u%04x", (unsigned)*p);
+    else
+      out[n++] = *p;
+  }
+  return n;
+}
+
+void xh_lua_log(const xh_lua *x, const char *level, const char *message) {
+  char line[2600], time[31];
+  if (x->log_fd == 0)
+    fprintf(stderr, "exhost: %s\n", message);
+  if (x->log_fd <= 0)
+    return;
+  xh_rfc3339(xh_realtime_ns(), time);
+  size_t n = (size_t)snprintf(
+    line, 120, "{\"time\":\"%s\",\"level\":\"%s\",\"message\":\"", time, level);
+  n += escape(line + n, sizeof line - n - 4, message);
+  n += (size_t)snprintf(line + n, 4, "\"}\n");
+  ssize_t done = write(x->log_fd, line, n); /* a full pipe loses it */
+  (void)done;
+}
+
 int xh_lua_call(xh_lua *x, int nargs) {
   lua_State *L = x->L;
   int base = lua_gettop(L) - nargs;
@@ -73,7 +105,7 @@ int xh_lua_call(xh_lua *x, int nargs) {
   if (rc != 0) {
     const char *message = lua_tostring(L, -1);
     snprintf(x->error, sizeof x->error, "%s", message ? message : "out of memory");
-    fprintf(stderr, "exhost: %s\n", x->error);
+    xh_lua_log(x, "error", x->error);
   }
   lua_settop(L, base - 1);
   return rc;

@@ -23,6 +23,7 @@ typedef struct xh_lua {
   int refs;         /* references held by C; 0 when everything was closed */
   int interrupt;    /* slot of the function told about signals, 0 = none */
   bool stopping;    /* the script has ended: callbacks are dropped */
+  int log_fd;       /* for JSON lines about defects; 0: stderr, in words; -1: nowhere */
   char error[1024]; /* the last error that reached the doorway */
 } xh_lua;
 
@@ -44,6 +45,9 @@ void xh_ref_clear(xh_lua *x, xh_ref *ref);
 /* Call the function below nargs arguments on x->L and drop its results. Never
  * raises: an error is kept in x->error and printed. Returns 0 or a Lua error. */
 int xh_lua_call(xh_lua *x, int nargs);
+
+/* A line in the host's own log. level: "error", "info". Never raises. */
+void xh_lua_log(const xh_lua *x, const char *level, const char *message);
 
 /* Push nil, "ENOENT: no such file or directory", "ENOENT"; returns 3. */
 int xh_push_error(lua_State *L, int err);
@@ -73,6 +77,7 @@ const char *xh_opt_string(lua_State *L, int index, const char *field);
 
 int luaopen_exhost_loop(lua_State *L);
 int luaopen_exhost_dir(lua_State *L);
+int luaopen_exhost_outlet(lua_State *L);
 int luaopen_exhost_process(lua_State *L);
 int luaopen_exhost_channel(lua_State *L);
 int luaopen_exhost_collect(lua_State *L);

@@ -310,12 +310,14 @@ static int dir_fifo_write(lua_State *L) {
   return xh_push_result(L, xh_file_fifo_write(dir, name, data, len));
 }
 
-/* dir:lock(name) -> fd whose close() releases it; EAGAIN when somebody has it. */
+/* dir:lock(name [, existing]) -> fd whose close() releases it; EAGAIN when somebody
+ * has it. With `existing` the file is not made. */
 static int dir_lock(lua_State *L) {
   int dir = xh_check_dir(L, 1);
   const char *name = xh_check_name(L, 2);
+  bool existing = lua_toboolean(L, 3);
   fd_box *box = new_box(L, FD_TYPE);
-  return answer_box(L, box, xh_file_lock(dir, name));
+  return answer_box(L, box, xh_file_lock(dir, name, !existing));
 }
 
 /* dir:fd() -> the descriptor's number, borrowed until dir is closed. */

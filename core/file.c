@@ -246,10 +246,11 @@ int xh_file_append(int dir, const char *name, const void *data, size_t len,
   return err;
 }
 
-int xh_file_lock(int dir, const char *name) {
+int xh_file_lock(int dir, const char *name, bool create) {
   if (!is_component(name))
     return UV_EINVAL;
-  int fd = openat(dir, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+  int flags = O_RDWR | O_NOFOLLOW | O_CLOEXEC | (create ? O_CREAT : 0);
+  int fd = openat(dir, name, flags, 0600);
   if (fd < 0)
     return last_error();
   if (flock(fd, LOCK_EX | LOCK_NB) != 0) {

@@ -73,11 +73,11 @@ int xh_file_link_once(int dir, const char *name, const void *data, size_t len,
 int xh_file_append(int dir, const char *name, const void *data, size_t len,
                    off_t limit);
 
-/* Take the exclusive flock on the file (made when missing) without waiting.
+/* Take the exclusive flock on the file (made when missing and create) without waiting.
  * Returns a descriptor whose closing releases the lock, UV_EAGAIN when another
  * descriptor has it, UV_ENOENT when the folder was removed meanwhile. flock and not
  * fcntl: two hosts in one process would share the latter. */
-int xh_file_lock(int dir, const char *name);
+int xh_file_lock(int dir, const char *name, bool create);
 
 /* Open a FIFO for writing without waiting. Returns a descriptor the caller closes.
  * UV_ENXIO: nobody reads it. */

@@ -256,8 +256,7 @@ function cgroup.update(found, name, limits)
   local files = cgroup.files(found.version, limits)
   for _, item in ipairs(files) do
     local path = path_of(found, name, item.controller)
-    if not found.controllers[item.controller] or not path
-        or not core.read(path, "cgroup.procs") then
+    if not item.optional and not (path and core.read(path, item.file)) then
       return nil, string.format("the execution is in no %s control group (none can be given to it"
         .. " while it runs: start it with such a limit)", item.controller), "unsupported"
     end

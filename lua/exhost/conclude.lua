@@ -64,7 +64,7 @@ end
 function conclude.run(executor, view, locked)
   local lock, err, code
   if not locked then
-    lock, err, code = state.lock(view.dir, "lock", LOCK_SECONDS)
+    lock, err, code = executor.state:lock_execution(view, LOCK_SECONDS)
     if not lock then
       if code == "not_found" then return true end -- removed meanwhile
       return nil, "conclude " .. view.id .. ": " .. err, code

@@ -46,8 +46,8 @@ end
 
 --- Do something while no other host starts, concludes or removes the execution. AGAIN
 --- when it was removed before.
-local function locked(view, verb, fn)
-  local lock, err, code = state.lock(view.dir, "lock", LOCK_SECONDS)
+local function locked(executor, view, verb, fn)
+  local lock, err, code = executor.state:lock_execution(view, LOCK_SECONDS)
   if not lock and code == "not_found" then return AGAIN end
   local value = nil
   if lock then
@@ -60,7 +60,7 @@ end
 
 --- Roll back what a dead host left; the id is free again.
 local function undo(executor, view)
-  return locked(view, "roll back", function()
+  return locked(executor, view, "roll back", function()
     local record = state.read(view.dir)
     if record and record.phase ~= "creating" and not conclude.never_ran(view) then
       return AGAIN -- somebody went on meanwhile
@@ -107,12 +107,14 @@ local function await_change(executor, view)
   return value, err, code
 end
 
---- Record who wants it stopped. The first one is kept; repeating is harmless.
+--- Record who wants it stopped. The first one is kept; repeating is harmless. AGAIN when
+--- it was removed before.
 local function record_cancel(executor, view, options, by)
   local intent = events.actor()
   intent.at, intent.by = loop.timestamp(), by
   intent.signal, intent.grace = options.signal, options.grace
   local ok, err, code = view.dir:link_once("cancel", json.encode(intent))
+  if code == "ENOENT" then return AGAIN end
   if not ok and code ~= "EEXIST" then
     return nil, string.format("cancel %s: %s", view.id, err), "io"
   end
@@ -146,7 +148,7 @@ local function stop_and_wait(executor, view, options)
   local by = options.by or "cancel"
   local first = not options.asked
   local ok, err, code = record_cancel(executor, view, options, by)
-  if not ok then return nil, err, code end
+  if ok ~= true then return ok, err, code end
   if view.state ~= "creating" then
     ok, err, code = tell_to_stop(executor, view, options, by)
     if not ok then return nil, err, code end
@@ -210,7 +212,7 @@ end
 
 --- Delete what exhost wrote: the execution's folder, and its logs in a ResultsDir.
 local function purge(executor, view)
-  return locked(view, "remove", function()
+  return locked(executor, view, "remove", function()
     local record = view.record or {}
     local backend = record.handle and executor:backend(record.backend)
     if backend then backend:remove(record.handle, executor:execution(view)) end
@@ -249,7 +251,7 @@ end
 --- Free the job and the engine's objects; result and logs stay until they expire.
 local function remove(executor, view, options)
   if options.purge then return purge(executor, view) end
-  return locked(view, "remove", function() return remove_locked(executor, view) end)
+  return locked(executor, view, "remove", function() return remove_locked(executor, view) end)
 end
 
 local function remove_removed(executor, view, options)

@@ -55,13 +55,14 @@ function executor.open(options)
   return setmetatable({
     state = store, settings = settings, name = id, opened = {},
     default_backend = options.backend or "process", lua_path = options.lua_path,
-    only = options.only, lenient = options.lenient, readers = {},
+    only = options.only, lenient = options.lenient, readers = {}, feeds = {},
   }, Executor)
 end
 
 --- Give everything back. Executions go on.
 function Executor:close()
   for stream in pairs(self.readers) do stream:close() end
+  for feed in pairs(self.feeds) do feed:close() end
   self.state:close()
 end
 

@@ -31,7 +31,7 @@ function View:close()
 end
 
 local function is_locked(dir)
-  local lock, _, code = dir:lock("lock")
+  local lock, _, code = dir:lock("lock", true)
   if lock then lock:close() end
   return code == "EAGAIN"
 end

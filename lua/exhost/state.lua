@@ -87,11 +87,12 @@ function State:close()
 end
 
 --- Take a lock file, waiting within the task's deadline. Suspends.
+---@param existing boolean? do not make the file
 ---@return any? lock release it with :close()
-function state.lock(dir, name, seconds)
+function state.lock(dir, name, seconds, existing)
   local wait, ends = LOCK_RETRY_FIRST, seconds and loop.now() + seconds
   while true do
-    local lock, err, code = dir:lock(name)
+    local lock, err, code = dir:lock(name, existing)
     if lock then return lock end
     if code ~= "EAGAIN" then return nil, err, code == "ENOENT" and "not_found" or "io" end
     if ends and loop.now() >= ends then return nil, "locked by another host", "timeout" end
@@ -157,6 +158,28 @@ function State:open_execution(id)
     return nil, string.format("execution (%s) not found", id), "not_found"
   end
   return nil, string.format("open execution %s: %s", id, err), "io"
+end
+
+--- Whether this folder is the one that has the id, and not one that was removed.
+local function is_there(self, view)
+  local named = self.executions:open(view.id)
+  if not named then return false end
+  local same = named:inode() == view.dir:inode()
+  named:close()
+  return same
+end
+
+--- Take an execution's lock. Suspends.
+---@param view exhost.View
+---@return any? lock, string? err, string? code `not_found` when it was removed
+function State:lock_execution(view, seconds)
+  -- Not made here: whoever is deleting the folder would be left with a new file in it.
+  local lock, err, code = state.lock(view.dir, "lock", seconds, true)
+  local there = is_there(self, view)
+  if there and code == "not_found" then lock, err, code = state.lock(view.dir, "lock", seconds) end
+  if there or not lock then return lock, err, code end
+  lock:close()
+  return nil, "it was removed", "not_found"
 end
 
 --- Ids of all executions on disk.

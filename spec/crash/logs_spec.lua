@@ -174,8 +174,8 @@ local FILL = "cat /dev/zero > $D/disk/filler 2>/dev/null || true"
 describe("a full disk", function()
   it("under the logs loses output, counts it, and the job goes on", with_disk(function(w, disk)
     local ex = w:open()
-    local script = steps(w, "echo before; while [ ! -e " .. w.path .. "/full ]; do sleep 0.01; done; "
-      .. "yes a | head -c 300000", "echo after")
+    local script = steps(w, "echo before; while [ ! -e " .. w.path .. "/full ]; do "
+      .. "sleep 0.01; done; yes a | head -c 300000", "echo after")
     assert(ex:start(w:script(script, { results_dir = disk })))
     assert(files.eventually(function() return files.read(disk .. "/stdout.log") == "before\n" end))
     sh(w, FILL .. "; : > $D/full")

@@ -2,6 +2,7 @@
 
 local assert = require "luassert"
 local files = require "crash.files"
+local processes = require "crash.processes"
 local world = require "crash.world"
 
 local HOSTS = 8
@@ -90,7 +91,22 @@ describe("eight hosts", function()
     w:check()
   end)
 
-  rounds("purge, and nothing is left", function(w)
+  rounds("purge what others cancel and wait for, and nothing is left", function(w)
+    local ex = w:open()
+    assert(ex:start(w:request()))
+    ex:close()
+    local verbs = { "purge", "cancel", "wait" }
+    local racing = race(w, function(i) return { { verbs[i % 3 + 1], w.id }, { "recover" } } end)
+    for i, host in ipairs(racing) do
+      local verb = verbs[i % 3 + 1]
+      local code = (host:told(verb .. " false") or ""):match "^%S+"
+      assert(host:told(verb .. " true") or code == "not_found" or code == "already_completed",
+        host.text)
+    end
+    w:check_gone()
+  end)
+
+  rounds("purge what has ended, and nothing is left", function(w)
     local ex = w:open()
     assert(ex:run(w:request("exit 0")))
     ex:close()
@@ -101,4 +117,23 @@ describe("eight hosts", function()
     end
     w:check_gone()
   end)
+end)
+
+describe("a cancel by another host", function()
+  -- Stop the starting host at each step, and let it go on once the cancel is on disk.
+  for _, step in ipairs { "made", "claimed", "spawned", "ready", "starting", "go sent",
+    "running" } do
+    it("reaches a start at step: " .. step, world.with(function(w)
+      local host = w:host { step = step, verbs = { { "start", w:request() }, { "wait", w.id } } }
+      host:expect("at " .. step)
+      local ex = w:open()
+      assert(ex:cancel(w.id, { wait = false }))
+      host:signal(processes.CONT)
+      host:wait()
+      local told = host:told "start false" or host:told "wait true"
+      assert(told and told:find "^cancelled", host.text)
+      ex:close()
+      w:check()
+    end))
+  end
 end)

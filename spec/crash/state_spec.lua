@@ -100,9 +100,21 @@ describe("a state folder", function()
   end))
 end)
 
+describe("an execution", function()
+  it("whose lock file is gone can be removed", world.with(function(w)
+    local ex = w:open()
+    assert(ex:run(w:request("exit 0")))
+    sh(w, "rm $D/spec/executions/*/lock")
+    assert(ex:remove(w.id))
+    assert(ex:remove(w.id, 1, { purge = true }))
+    w:check_gone()
+    ex:close()
+  end))
+end)
+
 describe("a torn", function()
-  local TORN = { empty = "", cut = '{"format":1,"ph', bytes = "\0\255\1", array = "[]", null = "null",
-    number = "1" }
+  local TORN = { empty = "", cut = '{"format":1,"ph', bytes = "\0\255\1", array = "[]",
+    null = "null", number = "1" }
 
   --- Everything may be asked of it, and everything can be removed.
   local function check_torn(w, reasons)

@@ -2,6 +2,7 @@
 
 local assert = require "luassert"
 local executor = require "exhost.executor"
+local core = require "exhost.cgroup_core"
 local dirs = require "exhost.dir"
 local files = require "crash.files"
 local hosts = require "crash.hosts"
@@ -170,6 +171,7 @@ end
 --- Forget it. Never fails.
 function World:close()
   self:stop()
+  for _, path in ipairs(processes.cgroups(self.id)) do core.remove(path) end
   files.remove_folder(self.path)
   os.remove(self.runs)
 end

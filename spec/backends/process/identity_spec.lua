@@ -143,7 +143,7 @@ describe("process: what it cannot honour", function()
     local volume = { type = "local", source = "/tmp", target = "/x" }
     for field, value in pairs { inputs = { volume }, outputs = { volume },
       keys = { { type = "ssh", file = "/x" } },
-      ports_to_bind = { { port = 1, host_port = 1, host_ip = "0.0.0.0", protocol = "tcp",
+      ports_to_bind = { { ip = "0.0.0.0", host_port = 1,
         executor_port = 1 } } } do
       local request = c.request({ "true" }, { [field] = value })
       for _, verb in ipairs { "plan", "start" } do

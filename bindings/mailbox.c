@@ -1,0 +1,215 @@
+/* mailbox.c - between the embedder's threads and a host's own: calls in, events out. */
+#include "mailbox.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The event first, so that its address is the box's. */
+typedef struct xh_event_box {
+  exhost_event event;
+  struct xh_event_box *next;
+  char text[];
+} xh_event_box;
+
+int xh_mailbox_open(xh_mailbox *m) {
+  pthread_condattr_t monotonic;
+  *m = (xh_mailbox){.ready = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+  if (m->ready < 0)
+    return -errno;
+  pthread_mutex_init(&m->lock, NULL);
+  pthread_condattr_init(&monotonic);
+  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+  pthread_cond_init(&m->changed, &monotonic);
+  pthread_condattr_destroy(&monotonic);
+  return 0;
+}
+
+void xh_mailbox_close(xh_mailbox *m) {
+  for (xh_call *c = m->first_call, *next; c != NULL; c = next) {
+    next = c->next;
+    free(c);
+  }
+  for (xh_event_box *b = m->first_event, *next; b != NULL; b = next) {
+    next = b->next;
+    exhost_event_free(&b->event);
+  }
+  close(m->ready);
+  pthread_cond_destroy(&m->changed);
+  pthread_mutex_destroy(&m->lock);
+}
+
+static int queue(xh_mailbox *m, xh_call *c) {
+  pthread_mutex_lock(&m->lock);
+  bool closed = m->no_calls;
+  if (!closed) {
+    if (m->last_call != NULL)
+      m->last_call->next = c;
+    else
+      m->first_call = c;
+    m->last_call = c;
+  }
+  pthread_mutex_unlock(&m->lock);
+  if (closed)
+    free(c);
+  return closed ? EXHOST_CLOSED : EXHOST_OK;
+}
+
+int xh_mailbox_call(xh_mailbox *m, uint64_t tag, const char *method, const char *json,
+                    size_t len, int64_t timeout_ms) {
+  if (method == NULL || (json == NULL && len > 0))
+    return EXHOST_INVALID;
+  size_t name = strlen(method) + 1;
+  if (len > SIZE_MAX / 2)
+    return EXHOST_NO_MEMORY;
+  xh_call *c = calloc(1, sizeof *c + name + len + 1);
+  if (c == NULL)
+    return EXHOST_NO_MEMORY;
+  c->tag = tag;
+  c->timed = timeout_ms >= 0;
+  c->timeout = (double)timeout_ms / 1000;
+  c->len = len;
+  c->json = c->text + name;
+  memcpy(c->text, method, name);
+  if (len > 0)
+    memcpy(c->text + name, json, len);
+  return queue(m, c);
+}
+
+int xh_mailbox_cancel(xh_mailbox *m, uint64_t tag) {
+  xh_call *c = calloc(1, sizeof *c);
+  if (c == NULL)
+    return EXHOST_NO_MEMORY;
+  c->tag = tag;
+  c->is_cancel = true;
+  return queue(m, c);
+}
+
+xh_call *xh_mailbox_take(xh_mailbox *m, bool last) {
+  pthread_mutex_lock(&m->lock);
+  xh_call *first = m->first_call;
+  m->first_call = m->last_call = NULL;
+  m->no_calls |= last;
+  pthread_mutex_unlock(&m->lock);
+  return first;
+}
+
+static void append(xh_mailbox *m, xh_event_box *box) {
+  uint64_t one = 1;
+  pthread_mutex_lock(&m->lock);
+  if (m->last_event != NULL)
+    m->last_event->next = box;
+  else
+    m->first_event = box;
+  m->last_event = box;
+  ssize_t done = write(m->ready, &one, sizeof one);
+  (void)done;
+  pthread_cond_broadcast(&m->changed);
+  pthread_mutex_unlock(&m->lock);
+}
+
+void xh_mailbox_put(xh_mailbox *m, uint64_t tag, int code, const char *json, size_t len,
+                    int fd) {
+  static const char NONE[] = "{\"code\":\"internal\",\"message\":\"out of memory\"}";
+  xh_event_box *box = malloc(sizeof *box + len + 1);
+  while (box == NULL) { /* a short answer, as soon as there is room for one */
+    json = NONE;
+    len = sizeof NONE - 1;
+    code = EXHOST_NO_MEMORY;
+    box = malloc(sizeof *box + len + 1);
+    if (box == NULL)
+      nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+  }
+  *box = (xh_event_box){.event = {.tag = tag, .code = code, .len = len, .fd = fd}};
+  memcpy(box->text, json, len);
+  box->text[len] = '\0';
+  box->event.json = box->text;
+  append(m, box);
+}
+
+void xh_mailbox_end(xh_mailbox *m) {
+  uint64_t one = 1;
+  pthread_mutex_lock(&m->lock);
+  m->no_events = true;
+  ssize_t done =
+    write(m->ready, &one, sizeof one); /* wakes who polls; stays readable */
+  (void)done;
+  pthread_cond_broadcast(&m->changed);
+  pthread_mutex_unlock(&m->lock);
+}
+
+static struct timespec after(int timeout_ms) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  t.tv_sec += timeout_ms / 1000;
+  t.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+  if (t.tv_nsec >= 1000000000) {
+    t.tv_sec++;
+    t.tv_nsec -= 1000000000;
+  }
+  return t;
+}
+
+/* Wait for a change. False when the time is over. */
+static bool wait_change(xh_mailbox *m, int timeout_ms, const struct timespec *end) {
+  if (timeout_ms < 0)
+    return pthread_cond_wait(&m->changed, &m->lock) == 0;
+  return timeout_ms > 0 &&
+         pthread_cond_timedwait(&m->changed, &m->lock, end) != ETIMEDOUT;
+}
+
+static exhost_event *pop(xh_mailbox *m) {
+  uint64_t count;
+  xh_event_box *box = m->first_event;
+  m->first_event = box->next;
+  if (m->first_event == NULL) {
+    m->last_event = NULL;
+    if (!m->no_events) {
+      ssize_t got = read(m->ready, &count, sizeof count);
+      (void)got;
+    }
+  }
+  return &box->event;
+}
+
+int xh_mailbox_next(xh_mailbox *m, exhost_event **event, int timeout_ms) {
+  struct timespec end = timeout_ms > 0 ? after(timeout_ms) : (struct timespec){0};
+  int result = EXHOST_TIMEOUT;
+  pthread_mutex_lock(&m->lock);
+  m->readers++;
+  while (m->first_event == NULL && !m->no_events && wait_change(m, timeout_ms, &end))
+    continue;
+  if (m->first_event != NULL) {
+    *event = pop(m);
+    result = EXHOST_OK;
+  } else if (m->no_events) {
+    result = EXHOST_CLOSED;
+    m->told = true;
+  }
+  m->readers--;
+  if (m->no_events)
+    pthread_cond_broadcast(&m->changed);
+  pthread_mutex_unlock(&m->lock);
+  return result;
+}
+
+void xh_mailbox_drain(xh_mailbox *m, int timeout_ms) {
+  struct timespec end = after(timeout_ms > 0 ? timeout_ms : 0);
+  pthread_mutex_lock(&m->lock);
+  while ((m->first_event != NULL || !m->told) && wait_change(m, timeout_ms, &end))
+    continue;
+  while (m->readers > 0)
+    pthread_cond_wait(&m->changed, &m->lock);
+  pthread_mutex_unlock(&m->lock);
+}
+
+void exhost_event_free(exhost_event *event) {
+  if (event == NULL)
+    return;
+  if (event->fd >= 0)
+    close(event->fd);
+  free(event); /* the first field of its box */
+}

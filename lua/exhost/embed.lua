@@ -1,0 +1,92 @@
+--- The library's own script: calls that embed.c brings in become tasks, and each is
+-- answered once.
+
+local async = require "exhost.async"
+local executor = require "exhost.executor"
+local json = require "exhost.json"
+local rpc = require "exhost.rpc"
+
+local function decode_object(text, what)
+  if text == nil or text == "" then return {} end
+  local value, err = json.decode(text)
+  if type(value) ~= "table" then
+    return nil, string.format("%s: %s", what, err or "expected a JSON object"), "invalid"
+  end
+  return value
+end
+
+local function open(options)
+  local settings, err, code = decode_object(options.config, "config")
+  if not settings then return nil, err, code end
+  if options.ceiling then
+    settings.ceiling, err, code = decode_object(options.ceiling, "ceiling")
+    if not settings.ceiling then return nil, err, code end
+  end
+  settings.serve, settings.attach = options.serve or nil, options.attach or nil
+  return executor.open { id = options.executor, state_dir = options.state_dir,
+    backend = options.backend, settings = settings, lua_path = options.lua_path,
+    lenient = not options.strict }
+end
+
+local function failure(code, message, data)
+  code = type(code) == "string" and code or "internal"
+  return code, json.encode { code = code, message = tostring(message), data = data }
+    or '{"code":"internal","message":"the error cannot be encoded"}'
+end
+
+--- Run a method and give what travels: code (nil for none), JSON, descriptor.
+local function perform(ex, method, text, timeout)
+  local params, err, code = decode_object(text, method .. ": parameters")
+  if not params then return failure(code, err) end
+  local value, more, kind, data = async.with_deadline(timeout, rpc.call, ex, method, params)
+  if value == nil then return failure(kind, more, data) end
+  local encoded, why = json.encode(value)
+  if not encoded then return failure("internal", method .. ": encode the answer: " .. why) end
+  return nil, encoded, type(more) == "number" and more or nil
+end
+
+---@param options table see exhost.h
+---@param host { answer: function, ready: function, failed: function, log: function }
+return function(options, host)
+  local calls, ex = {}, nil
+
+  local function on_call(call, method, text, timeout)
+    local answered = false
+    local function answer(...)
+      if answered then return end
+      answered, calls[call] = true, nil
+      host.answer(call, ...)
+    end
+    calls[call] = async.spawn(function() answer(perform(ex, method, text, timeout)) end, {
+      on_error = function(message)
+        host.log("error", method .. ": " .. tostring(message))
+        answer(failure("internal", method .. ": internal error, see the log"))
+      end })
+    if answered then calls[call] = nil end
+  end
+
+  local function on_cancel(call)
+    if calls[call] then async.cancel(calls[call]) end
+  end
+
+  local recovery
+
+  local function on_close()
+    async.spawn(function()
+      local tasks = { recovery }
+      for _, task in pairs(calls) do tasks[#tasks + 1] = task end
+      for _, task in ipairs(tasks) do async.cancel(task) end
+      for _, task in ipairs(tasks) do async.join(task) end
+      ex:close()
+    end)
+  end
+
+  async.spawn(function()
+    local err, code
+    ex, err, code = open(options)
+    if not ex then return host.failed(code or "internal", err) end
+    recovery = async.spawn(function() ex:recover() end, {
+      on_error = function(message) host.log("error", "recover: " .. tostring(message)) end })
+    host.ready(on_call, on_cancel, on_close)
+  end, { on_error = function(message) host.failed("internal", tostring(message)) end })
+end
