@@ -11,6 +11,7 @@ local spec = require "backends.process.spec"
 local stats = require "backends.process.stats"
 local system = require "exhost.system"
 
+local FREEZE_AGAIN = 50 -- looks, 2 ms apart
 local KILL_TRIES, KILL_PAUSE = 200, 0.01
 local MIN_MEMORY = 6 * 1024 * 1024
 local PAUSE_SECONDS = 10
@@ -188,7 +189,14 @@ local function control_and_see(self, execution, line, wanted)
   local ok, err, code = shim.control(execution.dir, line)
   if not ok then return nil, err, code end
   return async.with_deadline(PAUSE_SECONDS, function()
+    local tries = 0
     while is_stopped(self, execution) ~= wanted do
+      tries = tries + 1
+      if wanted and tries % FREEZE_AGAIN == 0 then
+        -- Version 1's freezer stays half-way when it meets a fork: begin again.
+        shim.control(execution.dir, "resume")
+        shim.control(execution.dir, line)
+      end
       local slept, word = async.sleep(0.002)
       if not slept then
         return nil, string.format("%s: %s after %d s", line, word, PAUSE_SECONDS), word
