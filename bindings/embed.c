@@ -192,7 +192,7 @@ static void begin_call(exhost_t *e, xh_call *c) {
   c->previous->next = e->in_flight.previous = c;
   xh_ref_push(x, &e->handlers[ON_CALL]);
   lua_pushlightuserdata(x->L, c);
-  lua_pushstring(x->L, c->text);
+  lua_pushstring(x->L, c->method);
   lua_pushlstring(x->L, c->json, c->len);
   if (c->timed)
     lua_pushnumber(x->L, c->timeout);

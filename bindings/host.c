@@ -55,6 +55,7 @@ int xh_paths_find(xh_paths *out) {
 static const luaL_Reg MODULES[] = {
   {"exhost.loop", luaopen_exhost_loop},
   {"exhost.dir", luaopen_exhost_dir},
+  {"exhost.http_core", luaopen_exhost_http},
   {"exhost.outlet", luaopen_exhost_outlet},
   {"exhost.process_core", luaopen_exhost_process},
   {"exhost.channel", luaopen_exhost_channel},

@@ -75,6 +75,7 @@ lua_Number xh_opt_number(lua_State *L, int index, const char *field,
 bool xh_opt_boolean(lua_State *L, int index, const char *field);
 const char *xh_opt_string(lua_State *L, int index, const char *field);
 
+int luaopen_exhost_http(lua_State *L);
 int luaopen_exhost_loop(lua_State *L);
 int luaopen_exhost_dir(lua_State *L);
 int luaopen_exhost_outlet(lua_State *L);

@@ -72,10 +72,11 @@ int xh_mailbox_call(xh_mailbox *m, uint64_t tag, const char *method, const char 
   c->timed = timeout_ms >= 0;
   c->timeout = (double)timeout_ms / 1000;
   c->len = len;
-  c->json = c->text + name;
-  memcpy(c->text, method, name);
+  char *text = (char *)(c + 1);
+  c->method = memcpy(text, method, name);
+  c->json = text + name;
   if (len > 0)
-    memcpy(c->text + name, json, len);
+    memcpy(text + name, json, len);
   return queue(m, c);
 }
 

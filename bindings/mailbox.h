@@ -18,8 +18,7 @@ typedef struct xh_call {
   bool timed;     /* has a time-out */
   double timeout; /* seconds */
   size_t len;
-  const char *json; /* both below, in `text` */
-  char text[];      /* method, NUL, json, NUL */
+  const char *method, *json; /* behind the struct; both end with NUL */
 } xh_call;
 
 typedef struct xh_mailbox {

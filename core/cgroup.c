@@ -67,7 +67,12 @@ int xh_cgroup_make(const char *root, const char *path, const char *enable) {
     err = make_one(part, enable);
     *p = '/';
   }
-  return err == 0 ? make_one(part, NULL) : err;
+  if (err == 0)
+    err = make_one(part, NULL);
+  /* One that was there may be somebody else's, in which we can make nothing. */
+  if (err == 0 && faccessat(AT_FDCWD, part, W_OK | X_OK, AT_EACCESS) != 0)
+    err = -errno;
+  return err;
 }
 
 int xh_cgroup_write(const char *path, const char *file, const char *value) {

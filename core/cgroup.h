@@ -16,7 +16,8 @@ int xh_cgroup_version(const char *root);
 
 /* Make the folder and missing parents (in version 2 with the controllers in
  * `enable`, such as "+memory +pids", switched on in every parent below root; NULL:
- * none). Returns 0 or a negative error; nothing that was there before is changed. */
+ * none). Returns 0 or a negative error, also when the folder is there but not ours to
+ * use; nothing that was there before is changed. */
 int xh_cgroup_make(const char *root, const char *path, const char *enable);
 
 /* Write value into a file of the group; one write, as the kernel wants it. */

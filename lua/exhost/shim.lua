@@ -99,15 +99,14 @@ function shim.start(dir, log_dir, spec)
   return self
 end
 
---- Let the workload run. Suspends. After this call it may run whatever the answer is,
---- unless data has a `step` that failed or is `unsent`.
+--- Let the workload run. Suspends. After this call it may run whatever the answer is, but
+--- for an answer with data.never_ran or data.step.
 ---@return integer? pid, string? err, string? code, table? data
 function Shim:go()
-  local ok, err = nil, "it has hung up"
-  if self.channel then ok, err = self.channel:send("go") end
+  local ok = self.channel and self.channel:send("go")
   if not ok then
     self:close()
-    return nil, "tell the shim to go: " .. err, "internal", { unsent = true }
+    return nil, "the shim ended before the workload ran", "internal", { never_ran = true }
   end
   local line, why, code, data = self:answer()
   local pid = line and line:match("^started (%d+)$")

@@ -86,8 +86,8 @@ end
 
 local STEPS = {
   exec = "execute", script = "run provision script", cwd = "enter working directory",
-  user = "become user", cgroup = "join its control group",
-  rlimit = "set resource limits", open_log = "open its logs",
+  user = "become user", cgroup = "join its control group", rlimit = "set resource limits",
+  open_log = "open its logs",
   fork = "fork", control = "open its control FIFO", spec = "read its spec",
 }
 
@@ -115,11 +115,11 @@ local function run(executor, view, plan)
       executor:event(view, "started", { pid = pid })
       return true
     end
+    if more and more.never_ran then return nil, why, kind end
     if more and more.step then
       why, kind = start.explain(plan, more)
       return nil, why, kind, more -- the shim says that nothing ran
     end
-    if more and more.unsent then return nil, why, kind end -- nor did it without *go*
     -- No word from the shim after *go*: it may have run. Roll forward.
     executor:event(view, "start_unanswered", { why = why })
     if conclude.never_ran(view) then return nil, why, kind, more end

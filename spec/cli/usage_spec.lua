@@ -1,8 +1,9 @@
 local cli = require "support.cli"
 local json = require "exhost.json"
 
-local COMMANDS = { "run", "start", "wait", "logs", "cancel", "pause", "resume", "signal", "ps",
-  "inspect", "why", "remove", "cleanup", "plan", "lua", "conformance", "version", "help" }
+local COMMANDS = { "run", "start", "wait", "logs", "cancel", "pause", "resume", "signal",
+  "exec", "stats", "update", "ps", "inspect", "why", "remove", "cleanup",
+  "plan", "lua", "conformance", "version", "help" }
 
 describe("exhost help", function()
   it("names every command, and explains each", cli.with(function(x)

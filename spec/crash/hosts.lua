@@ -74,6 +74,14 @@ function Host:expect(word)
     .. self.text)
 end
 
+--- Wait until the host has stopped at a step: one that only says so could still be on its
+--- way, and overlook that it may go on. Suspends.
+function Host:await_step(name)
+  self:expect("at " .. name)
+  local pid = self.process:pid()
+  assert(files.eventually(function() return processes.is_stopped(pid) end), "it does not stop")
+end
+
 function Host:signal(number)
   return self.process:signal(number)
 end

@@ -36,6 +36,10 @@ function processes.is_alive(pid)
   return state ~= nil and state ~= "Z"
 end
 
+function processes.is_stopped(pid)
+  return state_of(pid) == "T"
+end
+
 --- Processes with this in their environment.
 function processes.marked(mark)
   return matching(function(pid)

@@ -125,7 +125,7 @@ describe("a cancel by another host", function()
     "running" } do
     it("reaches a start at step: " .. step, world.with(function(w)
       local host = w:host { step = step, verbs = { { "start", w:request() }, { "wait", w.id } } }
-      host:expect("at " .. step)
+      host:await_step(step)
       local ex = w:open()
       assert(ex:cancel(w.id, { wait = false }))
       host:signal(processes.CONT)

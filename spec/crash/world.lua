@@ -178,10 +178,14 @@ end
 
 local world = {}
 
---- A spec's body with a world of its own.
+--- A spec's body with a world of its own. Whose a shim is only root can see.
 ---@param body fun(world: crash.World)
----@param options? { no_cgroups: boolean }
+---@param options? { no_cgroups: boolean, shims: boolean }
 function world.with(body, options)
+  if options and options.shims and system.ids() ~= 0 then
+    -- Busted gives it to spec files only, and another one to each block.
+    return function() getfenv(body).pending "only root can see whose a shim is" end
+  end
   return task(function()
     local self = new(options)
     local ok, err = xpcall(body, function(e)
