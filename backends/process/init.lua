@@ -75,6 +75,7 @@ local function unsupported(request)
   end
 end
 
+--- The limits that control groups are to keep.
 function Process:limits(request)
   local resources, limits = request.resources or {}, {}
   local ram, cpu = resources.ram, resources.cpu
@@ -116,6 +117,7 @@ function Process:create(execution)
   return name
 end
 
+--- What the shim is told; makes the control groups.
 function Process:source(execution)
   local paths = {}
   if execution.handle ~= "none" then
@@ -175,6 +177,7 @@ function Process:conclude(execution, exit)
   return evidence
 end
 
+--- Kill what is left of it and remove its control groups. Idempotent. Suspends.
 function Process:remove(handle)
   if handle == "none" then return true end
   kill_group(self, handle)
@@ -218,10 +221,12 @@ local function control_and_see(self, execution, line, wanted)
   end)
 end
 
+--- Freeze all of it; answers when it stands still. Suspends.
 function Process:pause(execution)
   return control_and_see(self, execution, "pause", true)
 end
 
+--- Let it go on. Suspends.
 function Process:resume(execution)
   return control_and_see(self, execution, "resume", false)
 end
