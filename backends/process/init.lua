@@ -113,6 +113,7 @@ end
 --- The name of the control group is the handle: it outlives every host.
 function Process:create(execution)
   if self.groups.version == 0 then return "none" end
+  execution.record.cgroups = { version = self.groups.version, parents = self.groups.parents }
   local name = self.prefix .. execution.id .. "." .. system.random_hex(4)
   return name
 end
@@ -128,9 +129,18 @@ function Process:source(execution)
   return spec.items(execution, self.groups.version, paths, self.settings)
 end
 
-local function kill_group(self, handle)
+--- Where an execution's groups are. They were made below the group of the host that started
+--- it (a login session, say), which need not be ours.
+function Process:groups_of(execution)
+  local stored = execution.record and execution.record.cgroups
+  if not stored then return self.groups end
+  return setmetatable({ version = stored.version, parents = stored.parents },
+    { __index = self.groups })
+end
+
+local function kill_group(groups, handle)
   for _ = 1, KILL_TRIES do
-    if cgroup.kill(self.groups, handle) == 0 then return true end
+    if cgroup.kill(groups, handle) == 0 then return true end
     async.sleep(KILL_PAUSE)
   end
   return nil
@@ -166,8 +176,9 @@ function Process:conclude(execution, exit)
   if exit then return evidence end
   async.shield(10, function()
     if execution.handle and execution.handle ~= "none" then
-      kill_group(self, execution.handle)
-      cgroup.remove(self.groups, execution.handle)
+      local groups = self:groups_of(execution)
+      kill_group(groups, execution.handle)
+      cgroup.remove(groups, execution.handle)
       evidence.swept = "control group"
     else
       evidence.swept = "environment of processes (best effort: no control group)"
@@ -178,12 +189,13 @@ function Process:conclude(execution, exit)
 end
 
 --- Kill what is left of it and remove its control groups. Idempotent. Suspends.
-function Process:remove(handle)
+function Process:remove(handle, execution)
   if handle == "none" then return true end
-  kill_group(self, handle)
+  local groups = self:groups_of(execution)
+  kill_group(groups, handle)
   local ok, err
   for _ = 1, KILL_TRIES do
-    ok, err = cgroup.remove(self.groups, handle)
+    ok, err = cgroup.remove(groups, handle)
     if ok then return true end
     async.sleep(KILL_PAUSE)
   end
@@ -192,7 +204,9 @@ end
 
 --- A job without a control group is paused by SIGSTOP to its process group.
 local function is_stopped(self, execution)
-  if execution.handle ~= "none" then return cgroup.frozen(self.groups, execution.handle) end
+  if execution.handle ~= "none" then
+    return cgroup.frozen(self:groups_of(execution), execution.handle)
+  end
   local file = io.open("/proc/" .. execution.record.pid .. "/stat", "r")
   local text = file and file:read("*a") or ""
   if file then file:close() end
@@ -252,7 +266,7 @@ function Process:update(execution, limits)
     return nil, string.format("memory: below %d bytes a limit is not enforced", MIN_MEMORY),
       "invalid"
   end
-  return cgroup.update(self.groups, execution.handle, limits)
+  return cgroup.update(self:groups_of(execution), execution.handle, limits)
 end
 
 --- Processes are known from the state folder alone.
