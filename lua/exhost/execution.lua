@@ -520,7 +520,10 @@ function execution.dispatch(executor, id, event, ...)
     local action = execution.ACTIONS[view.state][event]
     local value, why, kind, data = action(executor, view, ...)
     view:close()
-    if value ~= AGAIN then return value, why, kind, data end
+    if value ~= AGAIN then
+      if why == nil then return value end
+      return value, why, kind, data
+    end
   end
 end
 

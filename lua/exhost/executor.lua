@@ -230,6 +230,8 @@ function Executor:get_log_stream(id, options)
   return log.open(self, id, options or {})
 end
 
+--- What not every backend has: code `unsupported` then. These suspend, and answer true, or
+--- what is used now.
 function Executor:pause(id) return execution.dispatch(self, id, "pause") end
 function Executor:resume(id) return execution.dispatch(self, id, "resume") end
 function Executor:stats(id) return execution.dispatch(self, id, "stats") end
@@ -331,6 +333,7 @@ function Executor:info(id)
   end)
 end
 
+--- Addresses and ports, where the backend has a network.
 function Executor:net_info(id)
   return with_view(self, id, function(view) return self:optional("net_info", view) end)
 end

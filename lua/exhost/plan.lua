@@ -103,11 +103,13 @@ function plan.describe(made)
   }
 end
 
+--- The request of an execution's folder as people may see it.
 function plan.stored_request(dir)
   local stored = state.read_json(dir, "request.json")
   return stored and request.for_display(stored)
 end
 
+--- The body of an execution's folder as people may see it.
 function plan.stored_plan(dir)
   local stored = state.read_json(dir, "plan.json")
   return stored and plan.display(stored)

@@ -20,7 +20,9 @@ describe("exhost help", function()
     end
     assert.equal(all.out, x:run({}).out)
     assert.equal(all.out, x:run({ "--help" }).out)
-    assert.equal(#COMMANDS, #x:json { "help" })
+    local names = {}
+    for _, command in ipairs(x:json { "help" }) do names[command.name] = true end
+    for _, name in ipairs(COMMANDS) do assert.is_true(names[name], name) end
     assert.equal("run", x:json({ "help", "run" }).name)
   end))
 end)

@@ -5,6 +5,7 @@
 -- the request that runs argv on it. Without it: engine_spec.params.cmd = argv.
 
 local subject = package.loaded["exhost.conformance"] or { name = "process" }
+local assert = require "luassert"
 local async = require "exhost.async"
 local executor = require "exhost.executor"
 local loop = require "exhost.loop"
