@@ -16,7 +16,9 @@ return {
       for _, node in ipairs(gpu.nodes) do config.Devices = { device(node) } end
     end
     config.GroupAdd = { "video" }
-    if host.groups and host.groups.render then config.GroupAdd = { tostring(host.groups.render) } end
+    if host.groups and host.groups.render then
+      config.GroupAdd = { tostring(host.groups.render) }
+    end
   end,
   examples = {
     { request = { gpus = { { pci_address = "0000:01:00.0",

@@ -2,7 +2,7 @@
 -- every GPU to an image whose own environment asks for them.
 return {
   name = "cpu", version = "1",
-  env = function(request, host, env)
+  env = function(_, _, env)
     env.NVIDIA_VISIBLE_DEVICES = "void"
   end,
   examples = {

@@ -12,7 +12,9 @@ return {
       end
       for _, node in ipairs(gpu.nodes) do config.Devices = { device(node) } end
     end
-    if host.groups and host.groups.render then config.GroupAdd = { tostring(host.groups.render) } end
+    if host.groups and host.groups.render then
+      config.GroupAdd = { tostring(host.groups.render) }
+    end
   end,
   examples = {
     { request = { gpus = { { pci_address = "0000:00:02.0",

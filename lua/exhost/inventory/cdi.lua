@@ -59,10 +59,11 @@ end
 
 --- Give GPUs their CDI names, and add the parts that CDI alone knows, by their uuid.
 function cdi.join(host)
-  local by_uuid, by_vendor = {}, {}
+  local by_uuid, by_vendor, count = {}, {}, {}
   for _, gpu in ipairs(host.gpus) do
     if gpu.uuid then by_uuid[gpu.uuid:lower()] = gpu end
-    if gpu.vendor then by_vendor[gpu.vendor:lower():match("^%a+")] = gpu end
+    local vendor = gpu.vendor and gpu.vendor:lower():match("^%a+")
+    if vendor then by_vendor[vendor], count[vendor] = gpu, (count[vendor] or 0) + 1 end
   end
   for _, full in ipairs(host.cdi) do
     local vendor, name = full:match("^(%a+)[^=]*=(.+)$")
@@ -71,9 +72,11 @@ function cdi.join(host)
     if gpu then
       gpu.cdi = full
     elseif owner and name:find("^%u+%-%x+%-%x") then -- a partition's uuid, such as MIG-…
+      -- Whose part it is, the spec does not say: plain only where there is one.
+      local parent = count[vendor:lower()] == 1 and owner or {}
       host.gpus[#host.gpus + 1] = { uuid = name, cdi = full, policy = owner.policy,
-        vendor = owner.vendor, pci_vendor = owner.pci_vendor, pci_address = owner.pci_address,
-        nodes = {}, part_of = owner.uuid, health = "ok" }
+        vendor = owner.vendor, pci_vendor = owner.pci_vendor, pci_address = parent.pci_address,
+        nodes = {}, part_of = parent.uuid, health = "ok" }
     end
   end
 end

@@ -3,7 +3,7 @@
 -- The process is the jail; what is taken away here only makes errors clearer. Answers are
 -- one line of JSON: { ok = … } or { error = "file:line: why" }.
 
-local cjson = cjson
+local cjson = _G.cjson
 local getinfo, loadstring, setfenv, pcall, error, type = debug.getinfo, loadstring, setfenv, pcall,
   error, type
 local pairs, ipairs, tostring, setmetatable, select, rawget, next = pairs, ipairs, tostring,
@@ -123,7 +123,9 @@ end
 
 local function respond(value)
   local ok, text = pcall(cjson.encode, value)
-  if not ok then text = cjson.encode { error = "the answer cannot be encoded: " .. tostring(text) } end
+  if not ok then
+    text = cjson.encode { error = "the answer cannot be encoded: " .. tostring(text) }
+  end
   if #text > MOST_ANSWER then
     text = cjson.encode { error = "the answer is longer than " .. MOST_ANSWER .. " bytes" }
   end
