@@ -150,7 +150,8 @@ end
 ---@return exhost.Result
 function result.from(exit, evidence, opts)
   local facts = merge(exit, evidence)
-  local r = { killed = facts.killed == true or lost_to_others(facts), evidence = facts, usage = usage(facts) }
+  local killed = facts.killed == true or lost_to_others(facts)
+  local r = { killed = killed, evidence = facts, usage = usage(facts) }
   r.truncated = { stdout = truncated(facts, "stdout"), stderr = truncated(facts, "stderr") }
   r.started_at, r.finished_at = facts.started_at, facts.finished_at
   if not exit then
