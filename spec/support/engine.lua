@@ -3,6 +3,7 @@
 local async = require "exhost.async"
 local build = require "exhost.build"
 local channel = require "exhost.channel"
+local command = require "support.command"
 local dirs = require "exhost.dir"
 local http = require "exhost.http_core"
 local json = require "exhost.json"
@@ -73,7 +74,7 @@ end
 --- The items for a container of this engine.
 function Engine:items(name, more)
   local items = { { "execution", "x" }, { "engine", "unix:" .. self.socket },
-    { "container", name }, { "api", API } }
+    { "container", name }, { "api", self.api or API } }
   for _, item in ipairs(more or {}) do items[#items + 1] = item end
   return items
 end
@@ -135,6 +136,45 @@ function Engine:run(dir, name, more)
   speaking.channel:send("go")
   engine.expect(speaking, "started 0")
   return speaking
+end
+
+--- A Lua value as text, for the fake engine's options.
+local function text_of(value)
+  if type(value) ~= "table" then
+    return type(value) == "string" and string.format("%q", value) or tostring(value)
+  end
+  local parts = {}
+  for key, item in pairs(value) do
+    parts[#parts + 1] = string.format("[%s]=%s", text_of(key), text_of(item))
+  end
+  return "{" .. table.concat(parts, ",") .. "}"
+end
+
+--- Start a fake engine (see fake_engine.lua). Suspends.
+---@return spec.Engine engine with `process`, whose stdout lists the requests
+function engine.fake(path, options)
+  local socket = path .. "/engine.sock"
+  local process_ = command.start(command.program, { "exhost", "lua",
+    "spec/support/fake_engine.lua", socket, text_of(options) })
+  process_:wait_for("up\n")
+  local self = engine.at(socket)
+  self.process = process_
+  return self
+end
+
+--- The requests so far, without the version and the container's name.
+function Engine:requests()
+  local list = {}
+  for method, path in self.process:stdout():gmatch("(%u+) /v[%d.]+/containers/[^/]+(/%S+)") do
+    list[#list + 1] = method .. " " .. path
+  end
+  return list
+end
+
+--- End the fake engine.
+function Engine:quit()
+  self.process:signal(9)
+  self.process:wait()
 end
 
 return engine
