@@ -5,6 +5,7 @@ package docker
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	exhost "github.com/exhost/exhost/bindings/go"
 )
@@ -32,10 +33,18 @@ func NewExecutor(ctx context.Context, _ any, id string) (*Executor, error) {
 func Open(ctx context.Context, id string, options exhost.Options) (*Executor, error) {
 	options.Backend = EngineType
 	e, err := exhost.NewExecutor(ctx, id, options)
-	if errors.Is(err, exhost.ErrUnavailable) {
-		return nil, ErrNotInstalled
+	if err == nil {
+		if err = e.Call(ctx, "health", nil, nil); err != nil {
+			e.Close()
+		}
 	}
-	return e, err
+	if errors.Is(err, exhost.ErrUnavailable) {
+		return nil, fmt.Errorf("%w (%v)", ErrNotInstalled, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
 }
 
 // NewDockerEngineBuilder begins an EngineSpec for an image.
