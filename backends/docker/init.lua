@@ -32,6 +32,13 @@ local function open(config)
     executor = config.executor or "default" }, Docker)
 end
 
+--- Whether the engine answers. Suspends.
+function Docker:health()
+  local answer, err, code, data = self.api:call("GET", "/version")
+  if not answer then return nil, err, code, data end
+  return true
+end
+
 local function container_path(name)
   return "/containers/" .. client.escape(name)
 end
@@ -344,5 +351,5 @@ return {
   reattach = Docker.reattach, conclude = Docker.conclude, remove = Docker.remove,
   list = Docker.list, cleanup = Docker.cleanup, pause = Docker.pause, resume = Docker.resume,
   signal = Docker.signal, exec = Docker.exec, stats = Docker.stats, update = Docker.update,
-  info = Docker.info, net_info = Docker.net_info,
+  info = Docker.info, net_info = Docker.net_info, health = Docker.health,
 }

@@ -13,7 +13,7 @@ local base64 = require "exhost.base64"
 
 local conclude = {}
 
-local LOCK_SECONDS = 60
+local LOCK_SECONDS, STORE_SECONDS = 60, 60
 
 --- The folder of the logs: ResultsDir where given, else the execution's own. Jobs may write
 --- around there, so it has to be the one that it was at start.
@@ -44,6 +44,8 @@ local function describe(r)
     message = r.error_msg, evidence = r.evidence }
 end
 
+--- Shielded: who waits may leave at any time, but the result and the word of it belong
+--- together.
 local function store_result(executor, view, r)
   local content, err = json.encode(r)
   if not content then return nil, "encode result: " .. err, "internal" end
@@ -84,7 +86,7 @@ function conclude.run(executor, view, locked)
       local r = result.from(exit, evidence, {})
       r.expires_at = loop.time() + executor.settings.retention
       r.execution_id, r.job_id = view.id, view.record and view.record.job_id
-      ok, why, kind = store_result(executor, view, r)
+      ok, why, kind = async.shield(STORE_SECONDS, store_result, executor, view, r)
     else
       ok = nil
     end

@@ -94,6 +94,15 @@ function Executor:backend(name)
   return opened
 end
 
+--- Whether the backend can do anything now, such as reach its engine. Suspends.
+---@return true? ok, string? err, string? code
+function Executor:health()
+  local backend, err, code = self:backend()
+  if not backend then return nil, err, code end
+  if not backend.health then return true end
+  return backend:health()
+end
+
 --- What a backend is given of an execution.
 function Executor:execution(view, plan)
   local record = view.record or {}
@@ -210,7 +219,7 @@ local ENDED = { success = true, failed = true }
 --- Wait until the execution has this status. A status that can no longer come is an
 --- error at once.
 function Executor:wait_for_status(id, status, timeout)
-  local failure = string.format("execution %s did not reach status %s", id, status)
+  local failure = string.format("execution (%s) did not reach status %s", id, status)
   return async.with_deadline(timeout or WAIT_FOR_STATUS_SECONDS, function()
     while true do
       local now, err, code = self:status(id)
