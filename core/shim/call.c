@@ -94,7 +94,8 @@ void xh_call_tick(xh_call *call, uint64_t now) {
 }
 
 uint64_t xh_call_next(const xh_call *call) {
-  return call->state == XH_CALL_BUSY ? call->expires : XH_NEVER;
+  bool on = call->state == XH_CALL_BUSY || call->state == XH_CALL_OPEN;
+  return on ? call->expires : XH_NEVER;
 }
 
 bool xh_call_answered(const xh_call *call) {

@@ -30,7 +30,7 @@ typedef struct xh_call {
 /* Where the body goes, piece by piece. False ends the call as failed. */
 typedef bool (*xh_call_sink)(void *user, const char *data, size_t size);
 
-/* Send "METHOD PATH". The call fails at `expires` unless it has its head then. */
+/* Send "METHOD PATH". The call fails at `expires`, which may be set later, too. */
 void xh_call_begin(xh_call *call, const char *address, const char *method,
                    const char *path, uint64_t expires);
 

@@ -9,6 +9,7 @@
 #include "engine_stop.h"
 #include "shim.h"
 
+#define NOT_IMPLEMENTED 501 /* this log driver cannot be read */
 #define ANSWER_MAX (30 * XH_SECOND)
 /* The end of the output comes first, and the answer to `wait` some ms later. */
 #define WAIT_LATE (250 * XH_MS)
@@ -16,7 +17,7 @@
 
 static void begin_out(xh_shim *s, uint64_t now) {
   xh_engine *e = &s->engine;
-  if (s->phase == XH_PARKING) {
+  if (s->phase == XH_PARKING || e->no_history) {
     xh_output_attach(&e->output);
     xh_engine_call_begin(s, XH_ENGINE_OUT, "POST", "/attach?stream=1&stdout=1&stderr=1",
                          now + ANSWER_MAX);
@@ -109,6 +110,7 @@ static bool parked(const xh_shim *s) {
 static bool is_new(xh_engine *e, xh_engine_call which) {
   if (e->seen[which] || !e->calls[which].answer.head)
     return false;
+  e->calls[which].expires = XH_NEVER; /* its body takes as long as it takes */
   return e->seen[which] = true;
 }
 
@@ -126,6 +128,12 @@ static void ended(xh_shim *s, xh_engine_call which, uint64_t now, uint64_t ask) 
   xh_engine_want(&s->engine, XH_ENGINE_ASK, ask);
 }
 
+static void reattached(xh_engine *e) {
+  e->broken = false;
+  e->reattached++;
+  e->output.gaps += e->output.inexact || e->no_history;
+}
+
 static void settle_out(xh_shim *s, uint64_t now) {
   xh_engine *e = &s->engine;
   xh_call *call = &e->calls[XH_ENGINE_OUT];
@@ -137,15 +145,13 @@ static void settle_out(xh_shim *s, uint64_t now) {
   } else if (failure != 0 && parked(s)) {
     refuse(s, failure, call->sent == 0 ? "connect" : "attach");
   } else if (failure != 0) {
+    e->no_history |= failure == NOT_IMPLEMENTED;
     lost(s, XH_ENGINE_OUT, now);
   } else if (is_new(e, XH_ENGINE_OUT)) {
-    if (parked(s)) {
+    if (parked(s))
       begin_wait(s, now);
-    } else {
-      e->broken = false;
-      e->reattached++;
-      e->output.gaps += e->output.inexact;
-    }
+    else
+      reattached(e);
   }
   if (call->state != XH_CALL_DONE)
     return;

@@ -43,8 +43,9 @@ typedef struct xh_engine {
   xh_inspect coming, state; /* the answer that comes, and the last whole one */
   uint64_t restarts;        /* the engine's count when the output was opened */
   bool orphan;              /* the host hung up before go */
-  bool broken;  /* a connection was cut: an end of output is not to be trusted */
-  bool removed; /* somebody else did */
+  bool broken;     /* a connection was cut: an end of output is not to be trusted */
+  bool removed;    /* somebody else did */
+  bool no_history; /* only what is put out from now on can be had */
   uint64_t reattached;
   xh_halt halt;   /* what is still to be done */
   xh_halt acting; /* what the call is about */

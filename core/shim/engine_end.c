@@ -41,7 +41,7 @@ void xh_engine_end_tick(xh_shim *s, uint64_t now) {
   xh_engine *e = &s->engine;
   bool idle = e->calls[XH_ENGINE_OUT].state == XH_CALL_IDLE;
   bool missing = e->broken || e->output.skip[0] > 0 || e->output.skip[1] > 0;
-  if (now >= s->quiet_at || (idle && e->removed)) {
+  if (now >= s->quiet_at || (idle && (e->removed || e->no_history))) {
     e->output.gaps += missing && s->started;
     cut(s);
   } else if (idle && !e->broken) {

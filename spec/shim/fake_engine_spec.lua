@@ -1,6 +1,7 @@
 --- The shim on an engine that fails in every way that one can.
 
 local async = require "exhost.async"
+local command = require "support.command"
 local engine = require "support.engine"
 local loop = require "exhost.loop"
 local scratch = require "support.scratch"
@@ -55,6 +56,22 @@ describe("a shim's engine", function()
     tty = true, script = SHORT }, function(e, dir)
     local exit, out = run(e, dir, { { "tty", 1 } })
     assert.same({ "3", "one\ntwo\n" }, { exit.code, out })
+  end))
+
+  local port = 20000 + math.floor(loop.now() * 1000) % 10000
+  it("may be reached by TCP", with({ port = port, script = SHORT }, function(e, dir)
+    local exit, out = run(e, dir)
+    assert.same({ "3", "one\n" }, { exit.code, out })
+  end))
+
+  it("may have a longer path than a socket's address holds", scratch.with(function(dir, path)
+    local long = path .. ("/d"):rep(60)
+    try(dir, path, { script = SHORT }, function(e)
+      command.sh("mkdir -p " .. long .. " && ln -s " .. e.socket .. " " .. long .. "/s")
+      e.address = "unix:" .. long .. "/s"
+      local exit, out = run(e, dir)
+      assert.same({ "3", "one\n" }, { exit.code, out })
+    end)
   end))
 
   for kind, size in pairs { attach = 81, wait = 60 } do
@@ -136,6 +153,13 @@ describe("a shim's engine", function()
       local exit, out = run(e, dir, { { "pipe_grace_ms", 300 } })
       assert.same({ "4", "one\n", "1" }, { exit.code, out, exit.gaps })
     end))
+
+  it("may not be able to read its logs: a gap", with({ status = { logs = { 501 } },
+    script = { { out = "one\n" }, { sleep = 20 }, { die = 100 }, { lost = "two\n" },
+      { sleep = 600 }, { out = "three\n" }, { exit = 4 } } }, function(e, dir)
+    local exit, out = run(e, dir)
+    assert.same({ "4", "one\nthree\n", "1" }, { exit.code, out, exit.gaps })
+  end))
 
   it("starts a container again: only its last end counts", with({ script = { { out = "one\n" },
     { restart = 1 }, { sleep = 100 }, { status = "running" }, { out = "two\n" }, { sleep = 50 },

@@ -73,7 +73,7 @@ end
 
 --- The items for a container of this engine.
 function Engine:items(name, more)
-  local items = { { "execution", "x" }, { "engine", "unix:" .. self.socket },
+  local items = { { "execution", "x" }, { "engine", self.address or "unix:" .. self.socket },
     { "container", name }, { "api", self.api or API } }
   for _, item in ipairs(more or {}) do items[#items + 1] = item end
   return items
@@ -153,11 +153,12 @@ end
 --- Start a fake engine (see fake_engine.lua). Suspends.
 ---@return spec.Engine engine with `process`, whose stdout lists the requests
 function engine.fake(path, options)
-  local socket = path .. "/engine.sock"
+  local socket = options.port and tostring(options.port) or path .. "/engine.sock"
   local process_ = command.start(command.program, { "exhost", "lua",
     "spec/support/fake_engine.lua", socket, text_of(options) })
   process_:wait_for("up\n")
-  local self = engine.at(socket)
+  local self = engine.at(options.port and "127.0.0.1:" .. socket or socket)
+  self.address = options.port and "tcp:127.0.0.1:" .. socket or nil
   self.process = process_
   return self
 end

@@ -1,5 +1,5 @@
 --- A small engine with one container, run as a program of its own: it can cut its answers
--- anywhere, dribble, fail, die and come back. Usage: exhost lua FILE SOCKET OPTIONS.
+-- anywhere, dribble, fail, die and come back. Usage: exhost lua FILE SOCKET|PORT OPTIONS.
 --
 -- Options (a Lua table's text): script (what the container does once started: steps of
 -- { out = "…" }, { err = "…" }, { sleep = ms }, { exit = code }, { restart = code } for an end
@@ -15,7 +15,9 @@ ffi.cdef [[
   typedef struct { int fd; short events, revents; } fake_pollfd;
   typedef struct { unsigned short family; char path[108]; } fake_address;
   int socket(int, int, int); int bind(int, const void *, unsigned); int listen(int, int);
-  int accept4(int, void *, void *, int); int close(int); int unlink(const char *);
+  int accept4(int, void *, void *, int); int close(int);
+  int setsockopt(int, int, int, const void *, unsigned);
+  int unlink(const char *);
   long read(int, void *, size_t); long send(int, const void *, size_t, int);
   int poll(fake_pollfd *, unsigned long, int);
   typedef struct { long sec, nsec; } fake_time; int clock_gettime(int, fake_time *);
@@ -38,11 +40,17 @@ local function now()
 end
 
 local function open_listener()
-  C.unlink(socket_path)
-  listener = C.socket(1, 1 + NONBLOCK, 0)
-  local address = ffi.new("fake_address", 1)
-  ffi.copy(address.path, socket_path)
-  assert(C.bind(listener, address, ffi.sizeof(address)) == 0, "bind")
+  local port = tonumber(socket_path)
+  local address = ffi.new("fake_address", port and 2 or 1)
+  listener = C.socket(address.family, 1 + NONBLOCK, 0)
+  if port then
+    ffi.copy(address.path, string.char(math.floor(port / 256), port % 256, 127, 0, 0, 1))
+    C.setsockopt(listener, 1, 2, ffi.new("int[1]", 1), 4)
+  else
+    C.unlink(socket_path)
+    ffi.copy(address.path, socket_path)
+  end
+  assert(C.bind(listener, address, port and 16 or ffi.sizeof(address)) == 0, "bind")
   assert(C.listen(listener, 64) == 0, "listen")
 end
 
