@@ -57,10 +57,6 @@ function Docker:facts(request)
 end
 
 function Docker:plan(request, facts)
-  local gpus = request.resources and request.resources.gpus
-  if gpus and #gpus > 0 then
-    return nil, "resources.gpus: no policy is loaded for them", "unsupported"
-  end
   local made = body.make(request, self.executor, facts.image)
   made.warnings = json.array {}
   if not facts.image then
@@ -70,8 +66,39 @@ function Docker:plan(request, facts)
   return made
 end
 
+--- Put what the policies decided into the body: lists append, a scalar replaces; a
+--- variable of theirs wins over the job's own and the image's.
+function Docker.apply_policies(_, made, decision)
+  local host, origin = made.create.HostConfig, {}
+  for field, entry in pairs(decision.config) do
+    if entry.list and type(host[field]) == "table" then
+      for _, item in ipairs(entry.value) do table.insert(host[field], item) end
+    else
+      host[field] = entry.list and json.array(entry.value) or entry.value
+    end
+    origin["HostConfig." .. field] = json.array(entry.from)
+  end
+  for name, entry in pairs(decision.env) do
+    local kept = json.array {}
+    for _, variable in ipairs(made.create.Env or {}) do
+      if variable:match("^[^=]*") ~= name then kept[#kept + 1] = variable end
+    end
+    kept[#kept + 1] = name .. "=" .. tostring(entry.value)
+    made.create.Env = kept
+    origin["Env." .. name] = json.array(entry.from)
+  end
+  made.origin = origin
+  return true
+end
+
+--- Against the ceiling; where a policy set the field, its line is named.
 function Docker.check(_, made, allowed)
-  return ceiling.check(made.create, allowed)
+  local ok, err, code = ceiling.check(made.create, allowed)
+  if ok then return true end
+  local field = err:match("^(HostConfig%.%w+)")
+  local from = made.origin and made.origin[field]
+  if from then err = err .. ", set at " .. table.concat(from, ", ") end
+  return nil, err, code
 end
 
 --- Have the image; the handle is the container's name, known before there is one.
@@ -319,6 +346,7 @@ return {
     update = true, net_info = true },
   params = params,
   open = open, facts = Docker.facts, plan = Docker.plan, check = Docker.check,
+  apply_policies = Docker.apply_policies,
   create = Docker.create, source = Docker.source, start = Docker.start,
   reattach = Docker.reattach, conclude = Docker.conclude, remove = Docker.remove,
   list = Docker.list, cleanup = Docker.cleanup, pause = Docker.pause, resume = Docker.resume,

@@ -21,15 +21,23 @@ static bool parse_signal(const char *word, int *out) {
   return true;
 }
 
+/* An engine knows the container's own: 0. */
+static bool parse_stop_signal(const xh_shim *s, const char *word, int *out) {
+  if (s->spec.engine.address == NULL || strcmp(word, "0") != 0)
+    return parse_signal(word, out);
+  *out = 0;
+  return true;
+}
+
 static bool do_stop(xh_shim *s, char **words) {
   int sig;
   uint64_t grace_ms;
   const char *by = words[3] != NULL ? words[3] : "";
-  if (!parse_signal(words[1], &sig) || !xh_text_parse(words[2], 10, &grace_ms))
+  if (!parse_stop_signal(s, words[1], &sig) || !xh_text_parse(words[2], 10, &grace_ms))
     return false;
   if (strlen(by) >= sizeof s->stop.by)
     return false;
-  xh_stop_request(s, sig, xh_clock_ms(grace_ms), by);
+  s->source->stop(s, sig, xh_clock_ms(grace_ms), by);
   return true;
 }
 
@@ -68,11 +76,16 @@ static const struct {
   const char *name;
   size_t least, most; /* words, the name included */
   bool (*obey)(xh_shim *s, char **words);
+  bool child_only; /* hosts ask an engine by themselves */
 } COMMANDS[] = {
-  {"stop", 3, 4, do_stop},         {"signal", 2, 2, do_signal},
-  {"deadline", 2, 2, do_deadline}, {"pause", 1, 1, do_pause},
-  {"resume", 1, 1, do_resume},     {"exec", 2, 2, do_exec},
+  {"stop", 3, 4, do_stop, false},         {"signal", 2, 2, do_signal, true},
+  {"deadline", 2, 2, do_deadline, false}, {"pause", 1, 1, do_pause, true},
+  {"resume", 1, 1, do_resume, true},      {"exec", 2, 2, do_exec, true},
 };
+
+static bool applies(const xh_shim *s, bool child_only) {
+  return !child_only || s->spec.engine.address == NULL;
+}
 
 static bool obey(xh_shim *s, char *line) {
   char *words[MAX_WORDS + 1] = {NULL};
@@ -83,7 +96,7 @@ static bool obey(xh_shim *s, char *line) {
   for (size_t i = 0; i < sizeof COMMANDS / sizeof *COMMANDS; i++)
     if (strcmp(words[0], COMMANDS[i].name) == 0)
       return count >= COMMANDS[i].least && count <= COMMANDS[i].most &&
-             COMMANDS[i].obey(s, words);
+             applies(s, COMMANDS[i].child_only) && COMMANDS[i].obey(s, words);
   return false;
 }
 

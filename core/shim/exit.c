@@ -59,10 +59,11 @@ static void add_failure(xh_text *out, const xh_shim *s) {
 }
 
 static void add_times(xh_text *out, const xh_shim *s) {
-  if (s->started)
+  bool seen = s->started && s->started_mono > 0; /* not so if we came later */
+  if (seen)
     xh_text_time(out, "started_at", s->started_at);
   xh_text_time(out, "finished_at", s->ended_at);
-  if (s->started)
+  if (seen)
     xh_text_count(out, "duration_ns", s->ended_mono - s->started_mono);
 }
 
@@ -71,7 +72,8 @@ static void add_stop(xh_text *out, const xh_shim *s) {
     return;
   if (s->stop.by[0] != '\0')
     xh_text_pair(out, "stop_by", s->stop.by);
-  xh_text_count(out, "stop_signal", (uint64_t)s->stop.first_signal);
+  if (s->stop.first_signal > 0)
+    xh_text_count(out, "stop_signal", (uint64_t)s->stop.first_signal);
   if (s->stop.killed)
     xh_text_count(out, "stop_killed", 1);
 }
@@ -116,15 +118,8 @@ void xh_exit_write(xh_shim *s) {
   add_failure(&out, s);
   add_stop(&out, s);
   xh_log_evidence(&s->log, &out);
-  if (s->output_cut)
-    xh_text_pair(&out, "pipe_grace", "expired");
-  if (s->strays_killed > 0)
-    xh_text_count(&out, "strays_killed", s->strays_killed);
-  if (s->strays_left)
-    xh_text_count(&out, "strays_left", 1);
   if (s->control.bad > 0)
     xh_text_count(&out, "bad_control", s->control.bad);
-  xh_cgroup_evidence(&s->cgroups, &out);
-  xh_cgroup_remove(&s->cgroups);
+  s->source->evidence(s, &out);
   put_at_last(s->dir, text, (size_t)(out.at - text));
 }

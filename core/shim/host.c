@@ -9,15 +9,16 @@
 
 #include "text.h"
 
-static void say(xh_host *host, const char *word, uint64_t number, const char *step) {
+/* A negative number is none. */
+static void say(xh_host *host, const char *word, int number, const char *step) {
   char line[128];
   xh_text text = {line, line + sizeof line};
   if (host->fd < 0)
     return;
   xh_text_add(&text, word);
-  if (number > 0) {
+  if (number >= 0) {
     xh_text_add(&text, " ");
-    xh_text_number(&text, number);
+    xh_text_number(&text, (uint64_t)number);
   }
   if (step != NULL) {
     xh_text_add(&text, " ");
@@ -30,15 +31,15 @@ static void say(xh_host *host, const char *word, uint64_t number, const char *st
 }
 
 void xh_host_ready(xh_host *host) {
-  say(host, "ready", 0, NULL);
+  say(host, "ready", -1, NULL);
 }
 
 void xh_host_started(xh_host *host, int pid) {
-  say(host, "started", (uint64_t)pid, NULL);
+  say(host, "started", pid, NULL);
 }
 
 void xh_host_error(xh_host *host, int error, const char *step) {
-  say(host, "error", (uint64_t)error, step);
+  say(host, "error", error, step);
 }
 
 xh_word xh_host_read(xh_host *host) {

@@ -76,14 +76,12 @@ static size_t allowed(const xh_log *log, const xh_stream *s, size_t size) {
   return room < size ? (size_t)room : size;
 }
 
-/* Append data, as far as limit and disk let us. What they do not is counted and
- * dropped: a reader that stops stops the job. */
-static void keep(xh_log *log, int stream, size_t size, uint64_t now) {
+void xh_log_keep(xh_log *log, int stream, const char *data, size_t size, uint64_t now) {
   xh_stream *s = &log->streams[stream];
   size_t most = allowed(log, s, size);
   size_t done = 0;
   while (done < most) {
-    ssize_t wrote = write(s->file, log->buffer + done, most - done);
+    ssize_t wrote = write(s->file, data + done, most - done);
     if (wrote < 0 && errno == EINTR)
       continue;
     if (wrote <= 0) {
@@ -105,6 +103,12 @@ static void keep(xh_log *log, int stream, size_t size, uint64_t now) {
   xh_index_add(&log->index, stream, start, done, now);
 }
 
+char *xh_log_buffer(xh_log *log, size_t *size, uint64_t now) {
+  log->warm_to = now + BUFFER_WARM;
+  *size = BUFFER_SIZE;
+  return log->buffer;
+}
+
 bool xh_log_read(xh_log *log, int stream, uint64_t now) {
   xh_stream *s = &log->streams[stream];
   if (s->pipe < 0)
@@ -118,7 +122,7 @@ bool xh_log_read(xh_log *log, int stream, uint64_t now) {
     return false;
   }
   log->warm_to = now + BUFFER_WARM;
-  keep(log, stream, (size_t)got, now);
+  xh_log_keep(log, stream, log->buffer, (size_t)got, now);
   if (!s->grown && got >= BUFFER_SIZE / 2) {
     /* Only for a busy stream: a user's pipes have a common limit, and past it
      * every new one is tiny. */

@@ -40,6 +40,13 @@ void xh_log_close_writers(xh_log *log);
 /* Read a stream once and keep what came. False if nothing came. */
 bool xh_log_read(xh_log *log, int stream, uint64_t now);
 
+/* Append data, as far as limit and disk let us. What they do not is counted and
+ * dropped: a reader that stops stops the job. */
+void xh_log_keep(xh_log *log, int stream, const char *data, size_t size, uint64_t now);
+
+/* The buffer that all reading goes through, for use until the next event. */
+char *xh_log_buffer(xh_log *log, size_t *size, uint64_t now);
+
 /* Both pipes have ended. */
 bool xh_log_ended(const xh_log *log);
 

@@ -2,36 +2,26 @@
 #include "loop.h"
 
 #include <poll.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "clock.h"
-#include "supervise.h"
+#include "source.h"
 
-enum { SIGNALS, CONTROL, DEADLINE, HOST, SCRIPT, JOB, OUT, ERR, EXECS };
-enum { SOURCES = EXECS + 2 * XH_EXECS_MAX };
+enum { CONTROL, DEADLINE, HOST, SOURCE };
 
 /* ppoll ignores negative descriptors, so what has ended drops out by itself. */
 static void watch(const xh_shim *s, struct pollfd *fds) {
-  fds[SIGNALS] = (struct pollfd){.fd = s->signals, .events = POLLIN};
   fds[CONTROL] = (struct pollfd){.fd = s->control.fd, .events = POLLIN};
   fds[DEADLINE] = (struct pollfd){.fd = s->deadline, .events = POLLIN};
   /* A go that comes early stays where it is; a host that goes is noticed. */
   short go = s->phase == XH_WAITING ? POLLIN : 0;
   int host = s->phase <= XH_WAITING ? s->host.fd : -1;
   fds[HOST] = (struct pollfd){.fd = host, .events = go};
-  fds[SCRIPT] = (struct pollfd){.fd = s->script.status, .events = POLLIN};
-  fds[JOB] = (struct pollfd){.fd = s->job.status, .events = POLLIN};
-  fds[OUT] = (struct pollfd){.fd = s->log.streams[0].pipe, .events = POLLIN};
-  fds[ERR] = (struct pollfd){.fd = s->log.streams[1].pipe, .events = POLLIN};
-  xh_execs_watch(&s->execs, fds + EXECS);
 }
 
 /* Every timeout there is. */
 static uint64_t next_event(const xh_shim *s) {
-  uint64_t next = xh_log_next(&s->log);
-  next = xh_clock_first(next, xh_supervise_next(s));
-  return xh_clock_first(next, s->stop.active ? s->stop.kill_at : XH_NEVER);
+  return xh_clock_first(xh_log_next(&s->log), s->source->next(s));
 }
 
 static void wait_until(uint64_t when, struct pollfd *fds, size_t count) {
@@ -45,54 +35,32 @@ static void wait_until(uint64_t when, struct pollfd *fds, size_t count) {
     fds[i].revents = 0;
 }
 
-static void drain(int fd) {
-  char bytes[sizeof(struct signalfd_siginfo)];
-  while (read(fd, bytes, sizeof bytes) > 0)
-    continue;
-}
-
-/* One read per stream and turn, so that neither stream, nor control, nor an
- * ended child waits for more than 64 KiB of another. */
-static void read_output(xh_shim *s, const struct pollfd *fds) {
-  uint64_t now = xh_clock_now();
-  for (int i = 0; i < 2; i++)
-    if (fds[OUT + i].revents != 0 && xh_log_read(&s->log, i, now) && s->main != NULL)
-      xh_supervise_output(s, now);
+static void at_deadline(xh_shim *s) {
+  uint64_t count;
+  if (read(s->deadline, &count, sizeof count) == (ssize_t)sizeof count)
+    s->source->stop(s, (int)s->spec.stop_signal, xh_clock_ms(s->spec.grace_ms),
+                    "deadline");
 }
 
 static void dispatch(xh_shim *s, const struct pollfd *fds, size_t count) {
-  xh_execs_dispatch(s, fds + EXECS, (count - EXECS) / 2);
-  if (fds[SCRIPT].revents != 0)
-    xh_supervise_report(s, &s->script);
-  if (fds[JOB].revents != 0)
-    xh_supervise_report(s, &s->job);
-  if (fds[SIGNALS].revents != 0) {
-    drain(s->signals);
-    xh_supervise_children(s);
-  }
+  s->source->dispatch(s, fds + SOURCE, count);
   if (fds[CONTROL].revents != 0)
     xh_control_read(s);
-  if (fds[DEADLINE].revents != 0) {
-    drain(s->deadline);
-    xh_stop_request(s, (int)s->spec.stop_signal, xh_clock_ms(s->spec.grace_ms),
-                    "deadline");
-  }
+  if (fds[DEADLINE].revents != 0)
+    at_deadline(s);
   if (fds[HOST].revents != 0 && s->phase <= XH_WAITING)
-    xh_supervise_host(s);
-  if (fds[OUT].revents != 0 || fds[ERR].revents != 0)
-    read_output(s, fds);
+    s->source->host(s);
 }
 
 void xh_loop_run(xh_shim *s) {
-  struct pollfd fds[SOURCES];
+  struct pollfd fds[SOURCE + XH_SOURCE_FDS];
   while (s->phase != XH_DONE) {
-    size_t count = EXECS + 2 * s->execs.count; /* a control line may add one */
     watch(s, fds);
-    wait_until(next_event(s), fds, count);
+    size_t count = s->source->watch(s, fds + SOURCE); /* dispatch may add some */
+    wait_until(next_event(s), fds, SOURCE + count);
     dispatch(s, fds, count);
     uint64_t now = xh_clock_now();
     xh_log_tick(&s->log, now);
-    xh_stop_tick(s, now);
-    xh_supervise_tick(s, now);
+    s->source->tick(s, now);
   }
 }

@@ -14,9 +14,8 @@
 #include "exit.h"
 #include "files.h"
 #include "loop.h"
-#include "reap.h"
 #include "shim.h"
-#include "supervise.h"
+#include "source.h"
 #include "text.h"
 
 /* What a terminal or a careless kill may send. All but SIGKILL would end the
@@ -59,6 +58,7 @@ static int open_deadline(xh_shim *s) {
 
 static int read_spec(xh_shim *s) {
   int err = xh_spec_read(&s->spec, XH_FD_SPEC);
+  s->source = xh_source_of(s);
   /* Stays taken, so that no pipe gets the number that scripts have theirs by. */
   if (err == 0 && dup3(STDIN_FILENO, XH_FD_SPEC, O_CLOEXEC) < 0)
     return -errno;
@@ -83,9 +83,8 @@ static int open_loop(xh_shim *s) {
   return s->signals < 0 ? s->signals : open_deadline(s);
 }
 
-static int fork_job(xh_shim *s) {
-  int err = xh_log_pipes(&s->log, &s->spec);
-  return err < 0 ? err : xh_supervise_begin(s);
+static int begin(xh_shim *s) {
+  return s->source->begin(s);
 }
 
 static const struct {
@@ -93,7 +92,7 @@ static const struct {
   int (*take)(xh_shim *s);
 } STEPS[] = {
   {"spec", read_spec},      {"open_log", open_log}, {"control", open_control},
-  {"cgroup", open_cgroups}, {"loop", open_loop},    {"fork", fork_job},
+  {"cgroup", open_cgroups}, {"loop", open_loop},    {"fork", begin},
 };
 
 static int refuse(xh_shim *s, int err, const char *step) {
@@ -110,7 +109,7 @@ static int supervise(xh_shim *s) {
   xh_loop_run(s);
   if (s->refused)
     return 1;
-  xh_reap_sweep(s);
+  s->source->finish(s);
   xh_log_finish(&s->log);
   xh_exit_write(s);
   /* Last, as the host may remove everything once it has heard of a failure. */

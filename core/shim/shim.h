@@ -9,9 +9,11 @@
 #include "cgroup.h"
 #include "child.h"
 #include "control.h"
+#include "engine.h"
 #include "execs.h"
 #include "host.h"
 #include "log.h"
+#include "source.h"
 #include "spec.h"
 #include "stop.h"
 
@@ -42,6 +44,7 @@ typedef struct xh_shim {
   int signals;  /* signalfd for SIGCHLD */
   int deadline; /* timerfd on CLOCK_BOOTTIME */
 
+  const xh_source *source;
   xh_spec spec;
   xh_host host;
   xh_control control;
@@ -55,7 +58,9 @@ typedef struct xh_shim {
   xh_execs execs;
   xh_child *main; /* the one whose end was the execution's; NULL until then */
 
-  bool refused;       /* answered `error` before `ready`: leave no exit file */
+  xh_engine engine; /* of the one source; the rest is the other's */
+
+  bool refused;       /* nothing ran and somebody knows: leave no exit file */
   bool started;       /* something of the job's has passed execve */
   bool executed;      /* the job itself has */
   bool script_failed; /* the last one started */

@@ -9,6 +9,8 @@
 
 #include "text.h"
 
+#define UNSET UINT64_MAX
+
 /* Reads into a mapping of its own, so that it can be given back whole: it may
  * hold some MiB of environment, and its owner lives for days. */
 static int read_all(xh_spec *spec, int fd, size_t *used) {
@@ -119,7 +121,8 @@ static bool take_script(xh_spec *spec, const char *key, const char *value) {
   return true;
 }
 
-static bool take_number(xh_spec *spec, const char *key, const char *value) {
+/* 1 taken, 0 a bad value, -1 not one of these. */
+static int take_number(xh_spec *spec, const char *key, const char *value) {
   const struct {
     const char *key;
     uint64_t *number;
@@ -131,16 +134,17 @@ static bool take_number(xh_spec *spec, const char *key, const char *value) {
     {"grace_ms", &spec->grace_ms, UINT64_MAX},
     {"pipe_grace_ms", &spec->pipe_grace_ms, UINT64_MAX},
     {"pipe_grace_max_ms", &spec->pipe_grace_max_ms, UINT64_MAX},
-    {"cgroup_version", &spec->cgroup_version, 2},
   };
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
     if (strcmp(key, numbers[i].key) == 0)
       return xh_text_parse(value, 10, numbers[i].number) &&
              *numbers[i].number <= numbers[i].most;
-  return false;
+  return -1;
 }
 
-static bool take(xh_spec *spec, const char *key, char *value) {
+/* What makes a process. */
+static bool take_process(xh_spec *spec, const char *key, char *value) {
+  spec->has_process = true;
   if (strcmp(key, "argv") == 0)
     return spec->argv[spec->argc++] = value, true;
   if (strcmp(key, "env") == 0)
@@ -161,12 +165,26 @@ static bool take(xh_spec *spec, const char *key, char *value) {
     return parse_rlimit(spec, value);
   if (strcmp(key, "script") == 0 || strcmp(key, "script_data") == 0)
     return take_script(spec, key, value);
-  if (strcmp(key, "execution") == 0)
-    return *value != '\0'; /* only there to be seen in a dump of the spec */
-  return take_number(spec, key, value);
+  return strcmp(key, "cgroup_version") == 0 &&
+         xh_text_parse(value, 10, &spec->cgroup_version) && spec->cgroup_version <= 2;
 }
 
-static bool complete(const xh_spec *spec) {
+static bool take(xh_spec *spec, const char *key, char *value) {
+  if (strcmp(key, "execution") == 0)
+    return *value != '\0'; /* only there to be seen in a dump of the spec */
+  int taken = xh_engine_spec_take(&spec->engine, key, value);
+  if (taken < 0)
+    taken = take_number(spec, key, value);
+  return taken < 0 ? take_process(spec, key, value) : taken > 0;
+}
+
+static bool complete(xh_spec *spec) {
+  if (!xh_engine_spec_complete(&spec->engine))
+    return false;
+  if (spec->stop_signal == UNSET)
+    spec->stop_signal = spec->engine.address != NULL ? 0 : SIGTERM;
+  if (spec->engine.address != NULL)
+    return !spec->has_process;
   if (spec->argc == 0 || spec->argv[0][0] == '\0' || spec->stop_signal == 0)
     return false;
   if (spec->cgroup_version == 2 && spec->cgroup_count != 1)
@@ -204,7 +222,7 @@ int xh_spec_read(xh_spec *spec, int fd) {
     .cwd = "/",
     .umask = 022,
     .cgroup_version = 1,
-    .stop_signal = SIGTERM,
+    .stop_signal = UNSET,
     .grace_ms = 10000,
     .pipe_grace_ms = 2000,
     .pipe_grace_max_ms = 10000,

@@ -8,6 +8,8 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+#include "engine_spec.h"
+
 #define XH_SPEC_MAX (16u << 20)
 #define XH_SCRIPT_NAME_MAX 200
 
@@ -29,6 +31,8 @@ typedef struct xh_spec {
   char *arrays;
   size_t arrays_size;
 
+  xh_engine_spec engine; /* then nothing of what makes a process is there */
+  bool has_process;
   const char *cwd;
   char **argv;
   size_t argc;
@@ -50,7 +54,7 @@ typedef struct xh_spec {
 
   uint64_t log_limit;         /* bytes per file, 0 = none */
   uint64_t deadline;          /* CLOCK_BOOTTIME in ns, 0 = none */
-  uint64_t stop_signal;       /* for the deadline */
+  uint64_t stop_signal;       /* for the deadline; 0 = the container's own */
   uint64_t grace_ms;          /* from that signal to SIGKILL */
   uint64_t pipe_grace_ms;     /* of silence after the main process's end */
   uint64_t pipe_grace_max_ms; /* in all */

@@ -6,6 +6,9 @@
 #include <stdint.h>
 
 #include "shim.h"
+#include "source.h"
+
+extern const xh_source XH_SOURCE_CHILD;
 
 /* Fork the job's process. 0 or a negative errno. */
 int xh_supervise_begin(xh_shim *s);

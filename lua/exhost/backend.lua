@@ -32,6 +32,7 @@ local CONTRACT = {
   check = "function", create = "function", source = "function", conclude = "function",
   remove = "function", list = "function", facts = "function?", start = "function?",
   stop = "function?", pause = "function?", resume = "function?", signal = "function?",
+  apply_policies = "function?",
   reattach = "function?", cleanup = "function?", stop_signal = "number?",
   exec = "function?", stats = "function?", update = "function?",
   info = "function?", net_info = "function?",

@@ -4,6 +4,7 @@ local async = require "exhost.async"
 local dirs = require "exhost.dir"
 local events = require "exhost.events"
 local json = require "exhost.json"
+local ledger = require "exhost.ledger"
 local loop = require "exhost.loop"
 local result = require "exhost.result"
 local state = require "exhost.state"
@@ -53,6 +54,7 @@ local function store_result(executor, view, r)
     if not queued then done(nil, problem, name) end
   end)
   if ok then
+    ledger.free(executor.state, view.id)
     executor:event(view, "concluded", describe(r))
   elseif code ~= "EEXIST" then
     return nil, "write result.json: " .. tostring(why), code == "timeout" and code or "io"
@@ -151,6 +153,7 @@ function conclude.roll_back(executor, view, why)
     backend:remove(record.handle, executor:execution(view))
   end
   executor.state:keep_failed(view.id, view.dir:read(events.FILE) or "")
+  ledger.free(executor.state, view.id)
   executor.state:release_job(record and record.job_id, view.id)
   return executor.state:discard(view.id)
 end

@@ -55,7 +55,7 @@ function executor.open(options)
   return setmetatable({
     state = store, settings = settings, name = id, opened = {},
     default_backend = options.backend or "process", lua_path = options.lua_path,
-    only = options.only, lenient = options.lenient, readers = {}, feeds = {},
+    only = options.only, lenient = options.lenient, readers = {}, feeds = {}, shared = {},
   }, Executor)
 end
 
@@ -63,7 +63,17 @@ end
 function Executor:close()
   for stream in pairs(self.readers) do stream:close() end
   for feed in pairs(self.feeds) do feed:close() end
+  if self.shared.policies then self.shared.policies:close() end
   self.state:close()
+end
+
+--- The policies of this host, opened when they are first asked for.
+---@return exhost.Policies
+function Executor:policies()
+  local shared = self.shared
+  shared.policies = shared.policies
+    or require("exhost.policy").new(self.settings, self.lua_path)
+  return shared.policies
 end
 
 --- The opened backend of that name (nil: the default one).

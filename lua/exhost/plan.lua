@@ -28,6 +28,28 @@ local function with_ids(raw)
   return copy
 end
 
+--- What the policies decide, put into the body by the backend: for backends that give a
+--- workload devices. The GPUs are those of this machine that the request means.
+local function with_policies(executor, made)
+  local asked = made.request.resources and made.request.resources.gpus or {}
+  local policies = executor:policies()
+  local gpus, host = {}, {}
+  local err, code
+  if #asked > 0 then
+    local inventory = require "exhost.inventory"
+    host = inventory.read(policies:list(), executor.settings.inventory)
+    gpus, err, code = inventory.resolve(host, asked)
+    if not gpus then return nil, err, code end
+  end
+  host.prefer_cdi = executor.settings.prefer_cdi
+  local decision
+  decision, err, code = policies:decide(made.request, gpus, host)
+  if not decision then return nil, err, code end
+  made.gpus = gpus
+  made.body.policies = json.array(decision.policies)
+  return made.backend:apply_policies(made.body, decision)
+end
+
 --- Make the plan that `start` executes.
 ---@return table? plan {name, backend, request, body, warnings}, string? err, string? code
 function plan.make(executor, raw)
@@ -53,6 +75,11 @@ function plan.make(executor, raw)
   end
   made.body, err, code = backend:plan(asked, facts)
   if not made.body then return nil, err, code end
+  if backend.apply_policies then
+    local ok
+    ok, err, code = with_policies(executor, made)
+    if not ok then return nil, err, code end
+  end
   for _, warning in ipairs(made.body.warnings or {}) do
     made.warnings[#made.warnings + 1] = warning
   end

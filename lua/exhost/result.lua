@@ -81,15 +81,27 @@ local function script_error(facts, r)
   return string.format("provision script %s %s", text.quote(facts.script), how)
 end
 
+--- Removed while it ran. What was removed after its end has a code.
+local function lost_to_others(facts)
+  return is_set(facts.removed) and facts.code == nil
+end
+
+local function never_ran_error(facts)
+  local why = facts.engine_error
+  return "the workload never ran" .. (why and ": " .. why or "")
+end
+
 local function stopped_by_us(facts)
   return facts.stop_by == "cancel" or facts.stop_by == "remove"
 end
 
+--- An engine's word for it (`oom_killed`) covers any process of the workload, so a code of 0
+--- outweighs it.
 local function is_oom(facts, r)
-  if not above_zero(facts.oom_kills) then return false end
+  if not above_zero(facts.oom_kills) and not is_set(facts.oom_killed) then return false end
   local ours = is_set(facts.stop_killed) or tonumber(facts.stop_signal) == SIGKILL
   if r.signal then return r.signal == SIGKILL and not ours end
-  return r.exit_code ~= nil and r.exit_code ~= 0
+  return r.exit_code ~= nil and r.exit_code ~= 0 and not (ours and r.exit_code == 128 + SIGKILL)
 end
 
 --- Name the reason, with a message unless all is well.
@@ -100,7 +112,10 @@ local function judge(facts, r, opts)
   if facts.stop_by == "deadline" then return "timeout", "stopped at its deadline" end
   if facts.script then return "start_failed", script_error(facts, r) end
   if facts.step then return "start_failed", start_error(facts, opts) end
-  if is_set(facts.never_ran) then return "start_failed", "the workload never ran" end
+  if is_set(facts.never_ran) then return "start_failed", never_ran_error(facts) end
+  if lost_to_others(facts) then
+    return "engine_lost", "somebody removed the workload from its engine"
+  end
   if is_oom(facts, r) then return "oom", "killed: out of memory" end
   if r.signal then return "signaled", ending(r) end
   if not r.exit_code then return "lost", "lost: how the workload ended is not known" end
@@ -135,7 +150,8 @@ end
 ---@return exhost.Result
 function result.from(exit, evidence, opts)
   local facts = merge(exit, evidence)
-  local r = { killed = facts.killed == true, evidence = facts, usage = usage(facts) }
+  local killed = facts.killed == true or lost_to_others(facts)
+  local r = { killed = killed, evidence = facts, usage = usage(facts) }
   r.truncated = { stdout = truncated(facts, "stdout"), stderr = truncated(facts, "stderr") }
   r.started_at, r.finished_at = facts.started_at, facts.finished_at
   if not exit then

@@ -7,6 +7,7 @@ local async = require "exhost.async"
 local conclude = require "exhost.conclude"
 local dirs = require "exhost.dir"
 local json = require "exhost.json"
+local ledger = require "exhost.ledger"
 local loop = require "exhost.loop"
 local request = require "exhost.request"
 local shim = require "exhost.shim"
@@ -167,7 +168,11 @@ function start.run(executor, plan)
     warnings = plan.warnings and #plan.warnings > 0 and plan.warnings or nil })
   local taken, holder, kind = executor.state:claim_job(asked.job_id, id)
   local ok, err, data
-  if taken then
+  if taken and plan.gpus and #plan.gpus > 0 and not executor.settings.gpu_sharing then
+    local granted
+    granted, err, code = ledger.claim(executor.state, plan.gpus, id)
+    if granted then ok, err, code, data = run(executor, view, plan) end
+  elseif taken then
     ok, err, code, data = run(executor, view, plan)
   elseif taken == false then
     err = string.format("job %s is held by execution %s", asked.job_id, holder)

@@ -356,6 +356,72 @@ function Outlet:close() end
 
 -- exhost.cgroup_core ---------------------------------------------------------------------
 
+-- exhost.lines ---------------------------------------------------------------------------
+
+---@class exhost.lines_module
+local lines = {}
+
+---@class exhost.lines
+local Lines = {}
+
+--- Read a pipe or socket line by line. fn gets every line without its newline, then nil
+--- once, with a reason unless it is the plain end (EMSGSIZE: a line over the limit).
+---@param fd integer taken over
+---@param limit integer bytes of a line
+---@param fn fun(line: string?, err: string?, code: string?)
+---@return exhost.lines? reader, string? err, string? code
+function lines.open(fd, limit, fn) end
+
+--- fn is not called any more.
+function Lines:close() end
+
+-- exhost.http_core -----------------------------------------------------------------------
+
+---@class exhost.http_module
+local http = {}
+
+---@class exhost.http one engine's address
+local Http = {}
+
+---@class exhost.http_request
+local HttpRequest = {}
+
+---@class exhost.HttpAnswer
+---@field status integer of HTTP; 0 when there was none
+---@field error string? what went wrong; then the body may be cut short
+---@field refused boolean nobody listens there
+---@field body string
+---@field type string?
+---@field version string? header Api-Version
+---@field stdout string? with frames, as stderr and truncated
+
+---@class exhost.HttpOptions
+---@field method string
+---@field path string encoded
+---@field headers string[]? "Name: value"
+---@field body string?
+---@field limit integer? bytes of a body that is kept; default 16 MiB
+---@field frames boolean? the body is a multiplexed stream
+---@field on_answer fun(answer: exhost.HttpAnswer) once
+---@field on_data fun(bytes: string)? pieces of a 2xx body, which is then not kept
+
+--- A client for a unix socket's path or "host:port". Loads libcurl.
+---@param address string
+---@return exhost.http? client, string? err, string? code
+function http.open(address) end
+
+--- Begin a request.
+---@param options exhost.HttpOptions
+---@return exhost.http_request? request, string? err, string? code
+function Http:send(options) end
+
+--- Aborts what is in flight.
+function Http:close() end
+
+--- End a request; on_answer is not called any more.
+function HttpRequest:abort() end
+
+
 ---@class exhost.cgroup_core
 local cgroup = {}
 
@@ -434,6 +500,10 @@ function system.read_all(fd, max) end
 --- What is there now, "" at the end, EAGAIN when nothing is.
 ---@return string?, string?, string?
 function system.read_some(fd) end
+
+--- A pipe: both ends block, and are closed in programs that are started.
+---@return integer? read_end, integer|string write_end
+function system.pipe() end
 
 ---@return true?, string?, string?
 function system.close(fd) end

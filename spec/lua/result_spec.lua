@@ -62,6 +62,25 @@ describe("a result", function()
       "timeout", 1, nil, "stopped at its deadline", "failed" },
     { "oom that the engine tells", { code = "137" }, { oom_kills = 1 }, "oom", 137, nil,
       "killed: out of memory", "failed" },
+    { "oom by an engine's word", { engine = "1", code = "3", oom_killed = "1" }, nil, "oom", 3,
+      nil, "killed: out of memory", "failed" },
+    { "oom by its word, code 0", { engine = "1", code = "0", oom_killed = "1" }, nil, "exited", 0,
+      nil, nil, "success" },
+    { "oom by its word and our kill", { engine = "1", code = "137", oom_killed = "1",
+      stop_killed = "1", stop_by = "admin" }, nil, "exited", 137, nil, "exited with code 137",
+      "failed" },
+    { "an engine's 137 alone", { engine = "1", code = "137" }, nil, "exited", 137, nil,
+      "exited with code 137", "failed" },
+    { "an engine's stop", { engine = "1", code = "137", stop_by = "cancel", stop_killed = "1" },
+      nil, "cancelled", 137, nil, "execution cancelled", "failed" },
+    { "removed", { engine = "1", removed = "1" }, nil, "engine_lost", nil, nil,
+      "somebody removed the workload from its engine", "failed" },
+    { "removed after its end", { engine = "1", code = "0" }, { removed = true }, "exited", 0, nil,
+      nil, "success" },
+    { "removed after our stop", { engine = "1", removed = "1", stop_by = "deadline" }, nil,
+      "timeout", nil, nil, "stopped at its deadline", "failed" },
+    { "never ran, the engine says", { engine = "1", never_ran = "1", engine_error = "no such" },
+      nil, "start_failed", nil, nil, "the workload never ran: no such", "failed" },
     { "script", { code = "3", step = "script", script = "10-a.sh", never_ran = "1" }, nil,
       "start_failed", 3, nil, 'provision script "10-a.sh" exited with code 3', "failed" },
     { "script, killed", { signal = "9", step = "script", script = "a" }, nil,
@@ -88,7 +107,8 @@ describe("a result", function()
       local r = result.from(case[2], case[3], case[9])
       assert.same({ case[4], case[5], case[6], case[7], case[8] },
         { r.reason, r.exit_code, r.signal, r.error_msg, result.status(r) })
-      assert.equal(case[3] ~= nil and case[3].killed == true, r.killed)
+      assert.equal(case[3] ~= nil and case[3].killed == true
+        or case[2] ~= nil and case[2].removed == "1", r.killed)
       assert.truthy(json.encode(r))
     end)
   end

@@ -2,7 +2,8 @@
 
 local MODULES = { loop = "loop", dirs = "dir", process = "process_core", channel = "channel",
   watch = "watch", logread = "logread", collect = "collect", outlet = "outlet",
-  cgroup = "cgroup_core", system = "system" }
+  lines = "lines",
+  http = "http_core", cgroup = "cgroup_core", system = "system" }
 
 local function read(path)
   local file = assert(io.open(path, "r"))

@@ -1,0 +1,65 @@
+/* inspect.c - what an engine says of a container's state. */
+#include "inspect.h"
+
+#include <string.h>
+
+#include "text.h"
+
+static void copy(char *to, size_t size, const char *value) {
+  size_t len = strlen(value);
+  if (len >= size)
+    len = 0; /* no time or status is so long */
+  memcpy(to, value, len);
+  to[len] = '\0';
+}
+
+static void take_string(xh_inspect *i, const char *name, const char *value) {
+  if (strcmp(name, "Status") == 0)
+    copy(i->status, sizeof i->status, value);
+  else if (strcmp(name, "StartedAt") == 0)
+    copy(i->started_at, sizeof i->started_at, value);
+  else if (strcmp(name, "FinishedAt") == 0)
+    copy(i->finished_at, sizeof i->finished_at, value);
+  else if (strcmp(name, "Error") == 0)
+    copy(i->error, sizeof i->error, value);
+}
+
+static void take_scalar(xh_inspect *i, const char *name, const char *value) {
+  bool on = strcmp(value, "true") == 0;
+  if (strcmp(name, "Running") == 0) {
+    i->known = true;
+    i->running = on;
+  } else if (strcmp(name, "Paused") == 0) {
+    i->paused = on;
+  } else if (strcmp(name, "Restarting") == 0) {
+    i->restarting = on;
+  } else if (strcmp(name, "OOMKilled") == 0) {
+    i->oom_killed = on;
+  } else if (strcmp(name, "ExitCode") == 0) {
+    i->has_code = xh_text_parse(value, 10, &i->code);
+  }
+}
+
+static void take(void *user, const char *key, const char *inner, const char *value,
+                 bool is_string) {
+  xh_inspect *i = user;
+  if (inner == NULL) {
+    if (strcmp(key, "RestartCount") == 0 && !is_string)
+      xh_text_parse(value, 10, &i->restarts);
+  } else if (strcmp(key, "State") == 0) {
+    (is_string ? take_string : take_scalar)(i, inner, value);
+  }
+}
+
+void xh_inspect_begin(xh_inspect *i, xh_json *json) {
+  *i = (xh_inspect){0};
+  *json = (xh_json){.fn = take, .user = i};
+}
+
+bool xh_inspect_created(const xh_inspect *i) {
+  return !i->running && strcmp(i->status, "created") == 0;
+}
+
+bool xh_inspect_over(const xh_inspect *i) {
+  return !i->running && !i->paused && !i->restarting;
+}
