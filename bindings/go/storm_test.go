@@ -32,18 +32,18 @@ func stormTime(t *testing.T) time.Duration {
 	return time.Duration(seconds) * time.Second
 }
 
-// children are ours that ended and were not awaited.
-func zombies(t *testing.T) (list []string) {
+// zombies counts our children that ended and were not awaited.
+func zombies(t *testing.T) (count int) {
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	must(t, err)
 	parent := []byte(fmt.Sprintf(" Z %d ", os.Getpid()))
 	for _, path := range stats {
 		content, _ := os.ReadFile(path)
 		if bytes.Contains(content, parent) {
-			list = append(list, string(content))
+			count++
 		}
 	}
-	return list
+	return count
 }
 
 // storm is what the goroutines share.
@@ -133,9 +133,8 @@ func TestStorm(t *testing.T) {
 	signal.Notify(signals, syscall.SIGUSR1, syscall.SIGCHLD)
 	defer signal.Stop(signals)
 	onEach(t, func(f *fixture) {
-		_, err := f.Run(ctx, f.transient())
-		must(f.T, err)
-		fds := descriptors(f.T)
+		warm(f)
+		fds, before := descriptors(f.T), zombies(f.T)
 		s := &storm{fixture: f, until: time.Now().Add(stormTime(f.T))}
 		var all sync.WaitGroup
 		begin := func(work func()) {
@@ -157,8 +156,10 @@ func TestStorm(t *testing.T) {
 		f.T.Logf("%d runs, %d cut short, %d programs beside them", s.runs, s.cut, s.programs)
 		must(f.T, f.Cleanup(ctx))
 		eventually(f.T, fmt.Sprintf("%d descriptors again", fds), func() bool {
-			return descriptors(f.T) <= fds+2
+			return descriptors(f.T) <= fds
 		})
-		eventually(f.T, "no zombie", func() bool { return len(zombies(f.T)) == 0 })
+		eventually(f.T, "no zombie but those of hosts that were closed before", func() bool {
+			return zombies(f.T) <= before
+		})
 	})
 }

@@ -9,7 +9,7 @@
  * How to use it. Every call has a tag that you choose, and answers exactly once, as an
  * event with that tag. Nothing calls you back:
  *
- *     exhost_options o = {sizeof o};
+ *     exhost_options o = {.struct_size = sizeof o};
  *     o.state_dir = "/var/lib/mine";
  *     exhost_t *host;
  *     if (exhost_open(&o, &host) < 0) ...
@@ -32,7 +32,9 @@
  * more, shared, for slow system calls. It installs no signal handler, changes no signal
  * mask, environment, umask or working folder, keeps no global state, calls no function
  * of yours and writes to no descriptor but its own and the one you give it. Children
- * are made by posix_spawn() and awaited by their own descriptors.
+ * are made by posix_spawn() and awaited by their own descriptors. Those that go on when
+ * their host is closed stay your children: when they have ended, they are zombies until
+ * your process ends.
  *
  * What you must not do: use a host after fork() in the child; reap all children
  * with wait(-1) and expect to recognise each (those that are not yours are ours); close
@@ -83,7 +85,8 @@ enum exhost_code {
 typedef struct exhost exhost_t;
 
 /* Set everything to zero, then struct_size and what you want. Fields that a later
- * version adds come last and mean nothing when they are zero. */
+ * version adds come last and mean nothing when they are zero; set to something else,
+ * they are EXHOST_INVALID to an older library. */
 typedef struct exhost_options {
   size_t struct_size; /* sizeof(exhost_options) */
 

@@ -11,8 +11,13 @@ program.prefix = assert(build.share:match("^(.*)/share/exhost$"))
 program.library = program.prefix .. "/lib/libexhost.so"
 
 --- Whether the library is instrumented, so that the programs have to be.
-local function is_sanitized()
-  return command.sh("nm -D " .. program.library .. " | grep -q __asan_init").code == 0
+function program.is_sanitized()
+  return os.execute("nm -D " .. program.library .. " | grep -q __asan_init") == 0
+end
+
+--- What gcc needs to know of that.
+function program.flags()
+  return program.is_sanitized() and "-fsanitize=address,undefined" or ""
 end
 
 --- Run a shell script that must succeed. Suspends.
@@ -26,9 +31,9 @@ end
 --- Compile spec/embed/programs/NAME.c into a folder. Suspends.
 ---@return string path of the program
 function program.compile(name, folder, more)
-  local sanitizer = is_sanitized() and "-fsanitize=address,undefined" or ""
-  program.sh(table.concat({ "gcc -std=c11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror", sanitizer,
-    "-I bindings/include -o", folder .. "/" .. name, "spec/embed/programs/" .. name .. ".c",
+  program.sh(table.concat({ "gcc -std=c11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror",
+    program.flags(), "-I bindings/include -o", folder .. "/" .. name,
+    "spec/embed/programs/" .. name .. ".c",
     more or "-L " .. program.prefix .. "/lib -lexhost -Wl,-rpath," .. program.prefix .. "/lib",
     "-lpthread -ldl" }, " "))
   return folder .. "/" .. name
