@@ -13,6 +13,9 @@
 #define ANSWER_MAX (30 * XH_SECOND)
 /* The end of the output comes first, and the answer to `wait` some ms later. */
 #define WAIT_LATE (250 * XH_MS)
+/* A host may have died while the engine was busy with its start. */
+#define START_MAX (2 * XH_SECOND)
+#define START_ASK (100 * XH_MS)
 #define RESTART_ASK (500 * XH_MS)
 
 static void begin_out(xh_shim *s, uint64_t now) {
@@ -157,6 +160,8 @@ static void settle_out(xh_shim *s, uint64_t now) {
     return;
   if (!xh_output_end(&e->output))
     e->broken = true;
+  else if (xh_output_short(&e->output) && s->phase != XH_ENDING)
+    e->broken = true; /* there may be more of it later */
   bool waits = e->calls[XH_ENGINE_WAIT].state == XH_CALL_OPEN;
   ended(s, XH_ENGINE_OUT, now, waits ? now + WAIT_LATE : 0);
 }
@@ -201,6 +206,10 @@ static void see_alive(xh_shim *s, uint64_t now) {
 static void judge(xh_shim *s, uint64_t now) {
   xh_engine *e = &s->engine;
   bool created = xh_inspect_created(&e->state);
+  if (created && now < e->first_seen + START_MAX) {
+    xh_engine_want(e, XH_ENGINE_ASK, now + START_ASK);
+    return;
+  }
   if (s->phase == XH_WAITING && created) {
     xh_engine_leave(s);
     return;
@@ -233,6 +242,8 @@ static void settle_ask(xh_shim *s, uint64_t now) {
       return;
     }
     e->state = e->coming;
+    if (e->first_seen == 0)
+      e->first_seen = now;
     e->retry[XH_ENGINE_ASK].delay = e->retry[XH_ENGINE_ASK].not_before = 0;
     judge(s, now);
   }

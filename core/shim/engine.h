@@ -42,6 +42,7 @@ typedef struct xh_engine {
   xh_json json;
   xh_inspect coming, state; /* the answer that comes, and the last whole one */
   uint64_t restarts;        /* the engine's count when the output was opened */
+  uint64_t first_seen;      /* when the engine first told the state */
   bool orphan;              /* the host hung up before go */
   bool broken;     /* a connection was cut: an end of output is not to be trusted */
   bool removed;    /* somebody else did */

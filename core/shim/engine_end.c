@@ -40,11 +40,12 @@ static void cut(xh_shim *s) {
 void xh_engine_end_tick(xh_shim *s, uint64_t now) {
   xh_engine *e = &s->engine;
   bool idle = e->calls[XH_ENGINE_OUT].state == XH_CALL_IDLE;
-  bool missing = e->broken || e->output.skip[0] > 0 || e->output.skip[1] > 0;
+  bool missing = e->broken || xh_output_short(&e->output);
   if (now >= s->quiet_at || (idle && (e->removed || e->no_history))) {
     e->output.gaps += missing && s->started;
     cut(s);
   } else if (idle && !e->broken) {
+    e->output.gaps += xh_output_short(&e->output);
     cut(s);
   } else if (idle && s->started) {
     xh_engine_want(e, XH_ENGINE_OUT, 0);
