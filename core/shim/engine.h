@@ -56,6 +56,9 @@ typedef struct xh_engine {
 
 extern const xh_source XH_SOURCE_ENGINE;
 
+/* It was started: by the host that says so, or by one that then died. */
+void xh_engine_run(struct xh_shim *s);
+
 /* Make a call no later than `when`, unless it is made now or has to rest. */
 void xh_engine_want(xh_engine *e, xh_engine_call which, uint64_t when);
 
