@@ -18,14 +18,13 @@ local policy, printed
 local BYTECODE = 27
 
 -- Of the real table, which is every string's metatable's.
-local strings = string
-strings.dump = nil
-strings.rep = function(s, n, sep)
+rawset(string, "dump", nil)
+rawset(string, "rep", function(s, n, sep)
   if type(n) == "number" and type(s) == "string" and #s * n > MOST_ANSWER then
     error("string.rep: the result is too long", 2)
   end
   return rep(s, n, sep)
-end
+end)
 
 -- What remains of the globals.
 local function sandbox()
