@@ -324,11 +324,15 @@ static int start_thread(exhost_t *e) {
   return err == 0 ? EXHOST_OK : EXHOST_NO_MEMORY;
 }
 
-/* Options of a caller built against an older header are shorter. */
+/* Options of a caller built against an older header are shorter, of a newer one longer:
+ * what we do not know has to be zero. */
 static int read_options(exhost_options *out, const exhost_options *options) {
   if (options == NULL || options->struct_size < offsetof(exhost_options, executor_id))
     return EXHOST_INVALID;
   size_t size = options->struct_size;
+  for (size_t i = sizeof *out; i < size; i++)
+    if (((const char *)options)[i] != 0)
+      return EXHOST_INVALID;
   memset(out, 0, sizeof *out);
   memcpy(out, options, size < sizeof *out ? size : sizeof *out);
   return EXHOST_OK;

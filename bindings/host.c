@@ -56,6 +56,7 @@ static const luaL_Reg MODULES[] = {
   {"exhost.loop", luaopen_exhost_loop},
   {"exhost.dir", luaopen_exhost_dir},
   {"exhost.http_core", luaopen_exhost_http},
+  {"exhost.lines", luaopen_exhost_lines},
   {"exhost.outlet", luaopen_exhost_outlet},
   {"exhost.process_core", luaopen_exhost_process},
   {"exhost.channel", luaopen_exhost_channel},

@@ -65,6 +65,7 @@ static int channel_send(lua_State *L) {
   return xh_push_result(L, box->c == NULL ? UV_EPIPE : xh_channel_send(box->c, line));
 }
 
+/* channel:close(): fn is not called any more. Any number of times. */
 static int channel_close(lua_State *L) {
   channel_end(luaL_checkudata(L, 1, CHANNEL_TYPE));
   return 0;
@@ -114,6 +115,7 @@ static int channel_fifo_hangup(lua_State *L) {
   return 1;
 }
 
+/* hangup:close(): fn is not called any more. Any number of times. */
 static int hangup_close(lua_State *L) {
   hangup_end(luaL_checkudata(L, 1, HANGUP_TYPE));
   return 0;

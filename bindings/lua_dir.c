@@ -91,6 +91,8 @@ static int dir_inode(lua_State *L) {
   return 1;
 }
 
+/* dir:mkdir(name), mkfifo(name), unlink(name) -> true; closed to others. unlink takes
+ * no folder. */
 static int dir_mkdir(lua_State *L) {
   return xh_push_result(L, xh_file_mkdir(xh_check_dir(L, 1), xh_check_name(L, 2)));
 }
@@ -355,6 +357,7 @@ static int dir_wrap(lua_State *L) {
   return answer_box(L, box, fd);
 }
 
+/* fd:close(), dir:close(): any number of times; nothing after take(). */
 static int fd_close(lua_State *L) {
   luaL_checkudata(L, 1, FD_TYPE);
   return box_close(L);

@@ -59,6 +59,7 @@ static int outlet_put(lua_State *L) {
                         box->o == NULL ? UV_EPIPE : xh_outlet_put(box->o, text, len));
 }
 
+/* outlet:close(): what waits is dropped; fn is not called any more. */
 static int outlet_close(lua_State *L) {
   outlet_end(luaL_checkudata(L, 1, OUTLET_TYPE));
   return 0;

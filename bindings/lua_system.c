@@ -154,6 +154,16 @@ static int system_read_some(lua_State *L) {
   return 1;
 }
 
+/* pipe() -> read end, write end: blocking, closed in programs that are started. */
+static int system_pipe(lua_State *L) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0)
+    return xh_push_error(L, -errno);
+  lua_pushinteger(L, ends[0]);
+  lua_pushinteger(L, ends[1]);
+  return 2;
+}
+
 /* close(fd): a raw descriptor number that we own. */
 static int system_close(lua_State *L) {
   return xh_push_result(L, close((int)luaL_checkinteger(L, 1)) == 0 ? 0 : -errno);
@@ -285,6 +295,7 @@ static const luaL_Reg FUNCTIONS[] = {
   {"write", system_write},
   {"read_all", system_read_all},
   {"read_some", system_read_some},
+  {"pipe", system_pipe},
   {"close", system_close},
   {"own_user", system_own_user},
   {"find_user", system_find_user},

@@ -51,6 +51,7 @@ static int watch_open(lua_State *L) {
   return 1;
 }
 
+/* watch:close(): fn is not called any more. Any number of times. */
 static int watch_close(lua_State *L) {
   watch_end(luaL_checkudata(L, 1, WATCH_TYPE));
   return 0;

@@ -38,6 +38,8 @@ int xh_dir_list(int dir, xh_buffer *out);
  * and never leaves the file system. A name that is not there is no error. */
 int xh_dir_remove_tree(int dir, const char *name);
 
+/* These answer 0 or a negative error. New folders are 0700, FIFOs 0600. unlink takes no
+ * folder; rename replaces what `to` names; stat follows no symlink. */
 int xh_file_mkdir(int dir, const char *name);
 int xh_file_mkfifo(int dir, const char *name);
 int xh_file_unlink(int dir, const char *name);

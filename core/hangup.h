@@ -12,6 +12,7 @@ typedef void (*xh_hangup_fn)(xh_hangup *h, void *user);
 /* Takes over fd on success. on_hangup is called once. */
 int xh_hangup_open(xh_hangup **out, uv_loop_t *loop, int fd, xh_hangup_fn on_hangup,
                    void *user);
+/* No callback any more; closes the descriptor and frees h in time. Safe on NULL. */
 void xh_hangup_close(xh_hangup *h);
 
 #endif

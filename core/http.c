@@ -33,14 +33,19 @@ struct xh_http_request {
   char error[CURL_ERROR_SIZE];
 };
 
-static void free_request(xh_http_request *r) {
-  const xh_curl *curl = r->http->curl;
+static void forget_request(xh_http_request *r) {
   if (r->previous != NULL)
     r->previous->next = r->next;
   else if (r->http->first == r)
     r->http->first = r->next;
   if (r->next != NULL)
     r->next->previous = r->previous;
+  r->next = r->previous = NULL;
+}
+
+static void free_request(xh_http_request *r) {
+  const xh_curl *curl = r->http->curl;
+  forget_request(r);
   if (r->easy != NULL)
     curl->easy_cleanup(r->easy);
   curl->slist_free_all(r->headers);
@@ -151,6 +156,7 @@ static void on_done(xh_http_poll *poll, CURL *easy, CURLcode code) {
     .dropped = {r->dropped[0], r->dropped[1]},
     .out = r->o.frames ? r->output : NULL,
   };
+  forget_request(r); /* the client may be closed inside, and must not find it */
   if (!r->aborted)
     r->o.on_answer(r, &answer, r->o.user);
   free_request(r);

@@ -38,6 +38,7 @@ typedef struct xh_spawn_options {
 int xh_process_spawn(xh_process **out, uv_loop_t *loop,
                      const xh_spawn_options *options);
 
+/* Its pid: for people and messages, never for signals. */
 pid_t xh_process_pid(const xh_process *p);
 
 /* Send a signal by pidfd, so that it never meets another process of that pid.

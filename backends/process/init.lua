@@ -11,6 +11,7 @@ local spec = require "backends.process.spec"
 local stats = require "backends.process.stats"
 local system = require "exhost.system"
 
+local FREEZE_AGAIN = 50 -- looks, 2 ms apart
 local KILL_TRIES, KILL_PAUSE = 200, 0.01
 local MIN_MEMORY = 6 * 1024 * 1024
 local PAUSE_SECONDS = 10
@@ -74,6 +75,7 @@ local function unsupported(request)
   end
 end
 
+--- The limits that control groups are to keep.
 function Process:limits(request)
   local resources, limits = request.resources or {}, {}
   local ram, cpu = resources.ram, resources.cpu
@@ -111,10 +113,12 @@ end
 --- The name of the control group is the handle: it outlives every host.
 function Process:create(execution)
   if self.groups.version == 0 then return "none" end
+  execution.record.cgroups = { version = self.groups.version, parents = self.groups.parents }
   local name = self.prefix .. execution.id .. "." .. system.random_hex(4)
   return name
 end
 
+--- What the shim is told; makes the control groups.
 function Process:source(execution)
   local paths = {}
   if execution.handle ~= "none" then
@@ -125,9 +129,18 @@ function Process:source(execution)
   return spec.items(execution, self.groups.version, paths, self.settings)
 end
 
-local function kill_group(self, handle)
+--- Where an execution's groups are. They were made below the group of the host that started
+--- it (a login session, say), which need not be ours.
+function Process:groups_of(execution)
+  local stored = execution.record and execution.record.cgroups
+  if not stored then return self.groups end
+  return setmetatable({ version = stored.version, parents = stored.parents },
+    { __index = self.groups })
+end
+
+local function kill_group(groups, handle)
   for _ = 1, KILL_TRIES do
-    if cgroup.kill(self.groups, handle) == 0 then return true end
+    if cgroup.kill(groups, handle) == 0 then return true end
     async.sleep(KILL_PAUSE)
   end
   return nil
@@ -163,8 +176,9 @@ function Process:conclude(execution, exit)
   if exit then return evidence end
   async.shield(10, function()
     if execution.handle and execution.handle ~= "none" then
-      kill_group(self, execution.handle)
-      cgroup.remove(self.groups, execution.handle)
+      local groups = self:groups_of(execution)
+      kill_group(groups, execution.handle)
+      cgroup.remove(groups, execution.handle)
       evidence.swept = "control group"
     else
       evidence.swept = "environment of processes (best effort: no control group)"
@@ -174,12 +188,14 @@ function Process:conclude(execution, exit)
   return evidence
 end
 
-function Process:remove(handle)
+--- Kill what is left of it and remove its control groups. Idempotent. Suspends.
+function Process:remove(handle, execution)
   if handle == "none" then return true end
-  kill_group(self, handle)
+  local groups = self:groups_of(execution)
+  kill_group(groups, handle)
   local ok, err
   for _ = 1, KILL_TRIES do
-    ok, err = cgroup.remove(self.groups, handle)
+    ok, err = cgroup.remove(groups, handle)
     if ok then return true end
     async.sleep(KILL_PAUSE)
   end
@@ -188,7 +204,9 @@ end
 
 --- A job without a control group is paused by SIGSTOP to its process group.
 local function is_stopped(self, execution)
-  if execution.handle ~= "none" then return cgroup.frozen(self.groups, execution.handle) end
+  if execution.handle ~= "none" then
+    return cgroup.frozen(self:groups_of(execution), execution.handle)
+  end
   local file = io.open("/proc/" .. execution.record.pid .. "/stat", "r")
   local text = file and file:read("*a") or ""
   if file then file:close() end
@@ -200,7 +218,14 @@ local function control_and_see(self, execution, line, wanted)
   local ok, err, code = shim.control(execution.dir, line)
   if not ok then return nil, err, code end
   return async.with_deadline(PAUSE_SECONDS, function()
+    local tries = 0
     while is_stopped(self, execution) ~= wanted do
+      tries = tries + 1
+      if wanted and tries % FREEZE_AGAIN == 0 then
+        -- Version 1's freezer stays half-way when it meets a fork: begin again.
+        shim.control(execution.dir, "resume")
+        shim.control(execution.dir, line)
+      end
       local slept, word = async.sleep(0.002)
       if not slept then
         return nil, string.format("%s: %s after %d s", line, word, PAUSE_SECONDS), word
@@ -210,10 +235,12 @@ local function control_and_see(self, execution, line, wanted)
   end)
 end
 
+--- Freeze all of it; answers when it stands still. Suspends.
 function Process:pause(execution)
   return control_and_see(self, execution, "pause", true)
 end
 
+--- Let it go on. Suspends.
 function Process:resume(execution)
   return control_and_see(self, execution, "resume", false)
 end
@@ -239,7 +266,7 @@ function Process:update(execution, limits)
     return nil, string.format("memory: below %d bytes a limit is not enforced", MIN_MEMORY),
       "invalid"
   end
-  return cgroup.update(self.groups, execution.handle, limits)
+  return cgroup.update(self:groups_of(execution), execution.handle, limits)
 end
 
 --- Processes are known from the state folder alone.

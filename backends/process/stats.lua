@@ -128,11 +128,11 @@ return function(backend, execution)
   local samples = backend.samples
   local before = samples[execution.id]
   if not before then
-    before = sample(backend.groups, execution)
+    before = sample(backend:groups_of(execution), execution)
     local ok, word = async.sleep(SAMPLE_SECONDS)
     if not ok then return nil, word, word end
   end
-  local now = sample(backend.groups, execution)
+  local now = sample(backend:groups_of(execution), execution)
   samples[execution.id] = now
   local limit = memory_limit(execution)
   return {

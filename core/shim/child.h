@@ -43,6 +43,7 @@ int xh_child_fork(xh_child *child, const xh_launch *how);
  * -EAGAIN: nothing yet. */
 int xh_child_report(xh_child *child, xh_report *report);
 
+/* Let it go: execve is next. Safe to repeat. */
 void xh_child_release(xh_child *child);
 
 /* Kill and reap a process that was never released. Safe on none. */

@@ -21,7 +21,9 @@ void xh_host_ready(xh_host *host);
 void xh_host_started(xh_host *host, int pid);
 void xh_host_error(xh_host *host, int error, const char *step);
 
+/* Read what the host says, without waiting. */
 xh_word xh_host_read(xh_host *host);
+/* Say no more. Safe to repeat. */
 void xh_host_close(xh_host *host);
 
 #endif

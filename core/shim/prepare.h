@@ -16,6 +16,7 @@ typedef struct xh_prepare_fds {
 /* Never returns: execve, or _exit after a report. */
 noreturn void xh_prepare(const xh_launch *how, xh_prepare_fds fds, pid_t shim);
 
+/* What a report's step is called; static text. */
 const char *xh_prepare_step(int step);
 
 #endif

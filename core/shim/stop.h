@@ -24,6 +24,7 @@ void xh_stop_request(struct xh_shim *s, int sig, uint64_t grace_ns, const char *
 /* The escalation, when due, and when that is. */
 void xh_stop_tick(struct xh_shim *s, uint64_t now);
 
+/* To the main process alone, and to all of it; false when it does not run. */
 bool xh_stop_signal_main(struct xh_shim *s, int sig);
 bool xh_stop_pause(struct xh_shim *s, bool paused);
 

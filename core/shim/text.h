@@ -11,6 +11,7 @@ typedef struct xh_text {
   char *end;
 } xh_text;
 
+/* Append text, a number in decimal. */
 void xh_text_add(xh_text *t, const char *s);
 void xh_text_number(xh_text *t, uint64_t value);
 

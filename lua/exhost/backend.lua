@@ -19,6 +19,11 @@ local backend = {}
 ---@field create fun(self, execution): string?, string?, string? a handle
 ---@field source fun(self, execution): table?, string?, string? shim spec items
 ---@field start? fun(self, execution): true?, string?, string? the engine's start
+---@field reattach? fun(self, execution, had: { stdout: integer, stderr: integer }): table? shim
+--- spec items for a workload that outlived its shim; `had`: bytes of output that are kept
+---@field cleanup? fun(self): true?, string?, string? what carries our mark in the engine
+---@field stop_signal? integer what `stop` says when no signal is asked for; default SIGTERM,
+--- 0: the backend's own
 ---@field conclude fun(self, execution, exit: table?): table?, string?, string? evidence
 ---@field remove fun(self, handle: string, execution): true?, string?, string? idempotent
 ---@field list fun(self): table[]?, string?, string?
@@ -27,6 +32,8 @@ local CONTRACT = {
   check = "function", create = "function", source = "function", conclude = "function",
   remove = "function", list = "function", facts = "function?", start = "function?",
   stop = "function?", pause = "function?", resume = "function?", signal = "function?",
+  apply_policies = "function?",
+  reattach = "function?", cleanup = "function?", stop_signal = "number?",
   exec = "function?", stats = "function?", update = "function?",
   info = "function?", net_info = "function?",
   health = "function?", inventory = "function?", describe_step = "function?",

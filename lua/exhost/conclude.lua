@@ -4,6 +4,7 @@ local async = require "exhost.async"
 local dirs = require "exhost.dir"
 local events = require "exhost.events"
 local json = require "exhost.json"
+local ledger = require "exhost.ledger"
 local loop = require "exhost.loop"
 local result = require "exhost.result"
 local state = require "exhost.state"
@@ -12,7 +13,7 @@ local base64 = require "exhost.base64"
 
 local conclude = {}
 
-local LOCK_SECONDS = 60
+local LOCK_SECONDS, STORE_SECONDS = 60, 60
 
 --- The folder of the logs: ResultsDir where given, else the execution's own. Jobs may write
 --- around there, so it has to be the one that it was at start.
@@ -43,6 +44,8 @@ local function describe(r)
     message = r.error_msg, evidence = r.evidence }
 end
 
+--- Shielded: who waits may leave at any time, but the result and the word of it belong
+--- together.
 local function store_result(executor, view, r)
   local content, err = json.encode(r)
   if not content then return nil, "encode result: " .. err, "internal" end
@@ -51,6 +54,7 @@ local function store_result(executor, view, r)
     if not queued then done(nil, problem, name) end
   end)
   if ok then
+    ledger.free(executor.state, view.id)
     executor:event(view, "concluded", describe(r))
   elseif code ~= "EEXIST" then
     return nil, "write result.json: " .. tostring(why), code == "timeout" and code or "io"
@@ -82,7 +86,7 @@ function conclude.run(executor, view, locked)
       local r = result.from(exit, evidence, {})
       r.expires_at = loop.time() + executor.settings.retention
       r.execution_id, r.job_id = view.id, view.record and view.record.job_id
-      ok, why, kind = store_result(executor, view, r)
+      ok, why, kind = async.shield(STORE_SECONDS, store_result, executor, view, r)
     else
       ok = nil
     end
@@ -149,6 +153,7 @@ function conclude.roll_back(executor, view, why)
     backend:remove(record.handle, executor:execution(view))
   end
   executor.state:keep_failed(view.id, view.dir:read(events.FILE) or "")
+  ledger.free(executor.state, view.id)
   executor.state:release_job(record and record.job_id, view.id)
   return executor.state:discard(view.id)
 end

@@ -16,7 +16,7 @@ local json = require "exhost.json"
 
 local execution = {}
 
-local AGAIN = {}
+local AGAIN, GONE = {}, {}
 local LOCK_SECONDS = 30
 
 local function not_found(_, view)
@@ -73,8 +73,56 @@ local function undo(executor, view)
   end)
 end
 
+--- Bytes of this execution's output that its log files hold.
+local function kept_output(view)
+  local dir, from = conclude.log_dir(view), view.record and view.record.log_from or {}
+  local had = {}
+  for _, stream in ipairs { "stdout", "stderr" } do
+    local st = dir and dir:stat(stream .. ".log")
+    had[stream] = math.max((st and st.size or 0) - (from[stream] or 0), 0)
+  end
+  if dir and dir ~= view.dir then dir:close() end
+  return had
+end
+
+--- A shim died and its workload may live on in an engine: give it another one. AGAIN when
+--- that was done, else nil: there is nothing to go back to.
+local function reattach(executor, view)
+  local backend = view.state == "lost" and executor:backend(view.record and view.record.backend)
+  if not backend or not backend.reattach or not view.record.handle then return nil end
+  local value, why, kind = locked(executor, view, "reattach", function()
+    local now = observe.look(executor.state, view.id)
+    local still = now and now.state == "lost"
+    if now then now:close() end
+    if not still then return AGAIN end
+    local items, err, code = backend:reattach(executor:execution(view), kept_output(view))
+    if not items then
+      if code == "not_found" then return GONE end
+      if code ~= "never_ran" then return nil, err, code end
+      local ok
+      ok, err, code = conclude.roll_back(executor, view, "its shim died before the workload ran")
+      if ok then return AGAIN end
+      return nil, err, code
+    end
+    local logs
+    logs, err, code = conclude.log_dir(view)
+    if not logs then return nil, err, code or "io" end
+    local ready
+    ready, err, code = shim.start(view.dir, logs, shim.encode(items))
+    if logs ~= view.dir then logs:close() end
+    if not ready then return nil, err, code end
+    ready:close()
+    executor:event(view, "reattached")
+    return AGAIN
+  end)
+  if value == GONE then return nil end
+  return value, why, kind
+end
+
 --- The workload has ended (or its shim has): make the result, or undo if nothing ran.
 local function finish(executor, view)
+  local again, why, kind = reattach(executor, view)
+  if again or why then return again, why, kind end
   if view.record and view.record.phase == "starting" and conclude.never_ran(view) then
     return undo(executor, view)
   end
@@ -128,7 +176,7 @@ local function tell_to_stop(executor, view, options, by)
   local record = view.record or {}
   local backend, err, code = executor:backend(record.backend)
   if not backend then return nil, err, code end
-  local signal = options.signal or record.stop_signal
+  local signal = options.signal or record.stop_signal or backend.stop_signal
   local grace = options.grace or record.stop_grace or executor.settings.stop_grace
   local ok
   if backend.stop then
@@ -472,7 +520,10 @@ function execution.dispatch(executor, id, event, ...)
     local action = execution.ACTIONS[view.state][event]
     local value, why, kind, data = action(executor, view, ...)
     view:close()
-    if value ~= AGAIN then return value, why, kind, data end
+    if value ~= AGAIN then
+      if why == nil then return value end
+      return value, why, kind, data
+    end
   end
 end
 

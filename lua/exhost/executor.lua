@@ -55,7 +55,7 @@ function executor.open(options)
   return setmetatable({
     state = store, settings = settings, name = id, opened = {},
     default_backend = options.backend or "process", lua_path = options.lua_path,
-    only = options.only, lenient = options.lenient, readers = {}, feeds = {},
+    only = options.only, lenient = options.lenient, readers = {}, feeds = {}, shared = {},
   }, Executor)
 end
 
@@ -63,7 +63,17 @@ end
 function Executor:close()
   for stream in pairs(self.readers) do stream:close() end
   for feed in pairs(self.feeds) do feed:close() end
+  if self.shared.policies then self.shared.policies:close() end
   self.state:close()
+end
+
+--- The policies of this host, opened when they are first asked for.
+---@return exhost.Policies
+function Executor:policies()
+  local shared = self.shared
+  shared.policies = shared.policies
+    or require("exhost.policy").new(self.settings, self.lua_path)
+  return shared.policies
 end
 
 --- The opened backend of that name (nil: the default one).
@@ -84,6 +94,15 @@ function Executor:backend(name)
   return opened
 end
 
+--- Whether the backend can do anything now, such as reach its engine. Suspends.
+---@return true? ok, string? err, string? code
+function Executor:health()
+  local backend, err, code = self:backend()
+  if not backend then return nil, err, code end
+  if not backend.health then return true end
+  return backend:health()
+end
+
 --- What a backend is given of an execution.
 function Executor:execution(view, plan)
   local record = view.record or {}
@@ -97,6 +116,7 @@ function Executor:execution(view, plan)
       return body[key]
     end }),
     event = function(kind, fields) self:event(view, kind, fields) end,
+    cancelled = function() return view.dir:stat("cancel") ~= nil end,
   }
 end
 
@@ -199,7 +219,7 @@ local ENDED = { success = true, failed = true }
 --- Wait until the execution has this status. A status that can no longer come is an
 --- error at once.
 function Executor:wait_for_status(id, status, timeout)
-  local failure = string.format("execution %s did not reach status %s", id, status)
+  local failure = string.format("execution (%s) did not reach status %s", id, status)
   return async.with_deadline(timeout or WAIT_FOR_STATUS_SECONDS, function()
     while true do
       local now, err, code = self:status(id)
@@ -229,6 +249,8 @@ function Executor:get_log_stream(id, options)
   return log.open(self, id, options or {})
 end
 
+--- What not every backend has: code `unsupported` then. These suspend, and answer true, or
+--- what is used now.
 function Executor:pause(id) return execution.dispatch(self, id, "pause") end
 function Executor:resume(id) return execution.dispatch(self, id, "resume") end
 function Executor:stats(id) return execution.dispatch(self, id, "stats") end
@@ -330,6 +352,7 @@ function Executor:info(id)
   end)
 end
 
+--- Addresses and ports, where the backend has a network.
 function Executor:net_info(id)
   return with_view(self, id, function(view) return self:optional("net_info", view) end)
 end
@@ -387,6 +410,11 @@ function Executor:cleanup()
   end
   async.all(jobs)
   self.state:sweep()
+  local backend = self:backend(self.only)
+  if backend and backend.cleanup then
+    local ok, err = backend:cleanup()
+    if not ok then failures[#failures + 1] = err end
+  end
   if #failures > 0 then
     return nil, "failed to remove executions: " .. table.concat(failures, "; "), "io"
   end

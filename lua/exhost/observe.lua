@@ -25,6 +25,7 @@ local RECHECK_SECONDS = 0.25 -- where a host's death leaves no trace to wait for
 local View = {}
 View.__index = View
 
+--- Give the folder back. Any number of times.
 function View:close()
   if self.dir then self.dir:close() end
   self.dir = nil
@@ -122,6 +123,7 @@ function Signal:wait()
   return ok, word, code
 end
 
+--- Listen no more. Any number of times.
 function Signal:close()
   if self.watch then self.watch:close() end
   if self.hangup then self.hangup:close() end

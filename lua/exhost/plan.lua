@@ -28,6 +28,28 @@ local function with_ids(raw)
   return copy
 end
 
+--- What the policies decide, put into the body by the backend: for backends that give a
+--- workload devices. The GPUs are those of this machine that the request means.
+local function with_policies(executor, made)
+  local asked = made.request.resources and made.request.resources.gpus or {}
+  local policies = executor:policies()
+  local gpus, host = {}, {}
+  local err, code
+  if #asked > 0 then
+    local inventory = require "exhost.inventory"
+    host = inventory.read(policies:list(), executor.settings.inventory)
+    gpus, err, code = inventory.resolve(host, asked)
+    if not gpus then return nil, err, code end
+  end
+  host.prefer_cdi = executor.settings.prefer_cdi
+  local decision
+  decision, err, code = policies:decide(made.request, gpus, host)
+  if not decision then return nil, err, code end
+  made.gpus = gpus
+  made.body.policies = json.array(decision.policies)
+  return made.backend:apply_policies(made.body, decision)
+end
+
 --- Make the plan that `start` executes.
 ---@return table? plan {name, backend, request, body, warnings}, string? err, string? code
 function plan.make(executor, raw)
@@ -53,6 +75,11 @@ function plan.make(executor, raw)
   end
   made.body, err, code = backend:plan(asked, facts)
   if not made.body then return nil, err, code end
+  if backend.apply_policies then
+    local ok
+    ok, err, code = with_policies(executor, made)
+    if not ok then return nil, err, code end
+  end
   for _, warning in ipairs(made.body.warnings or {}) do
     made.warnings[#made.warnings + 1] = warning
   end
@@ -80,7 +107,13 @@ end
 function plan.display(body)
   local copy = {}
   for key, value in pairs(body) do copy[key] = value end
-  if copy.environment then copy.environment = masked(copy.environment) end
+  for key, value in pairs(copy) do
+    if key == "environment" or key == "Env" then
+      copy[key] = masked(value)
+    elseif type(value) == "table" and not json.is_array(value) then
+      copy[key] = plan.display(value)
+    end
+  end
   -- Read back from JSON an empty list is an empty object.
   for key, value in pairs(copy) do
     if type(value) == "table" and LISTS[key] then copy[key] = json.array(value) end
@@ -97,11 +130,13 @@ function plan.describe(made)
   }
 end
 
+--- The request of an execution's folder as people may see it.
 function plan.stored_request(dir)
   local stored = state.read_json(dir, "request.json")
   return stored and request.for_display(stored)
 end
 
+--- The body of an execution's folder as people may see it.
 function plan.stored_plan(dir)
   local stored = state.read_json(dir, "plan.json")
   return stored and plan.display(stored)

@@ -106,6 +106,8 @@ local KEY = { type = "record", fields = {
 local PORT = { type = "record", fields = {
   ip = optional { names = { "IP" }, check = address.ip },
   host_port = { type = "integer", names = { "HostPort" }, min = 0, max = 65535 },
+  protocol = { type = "enum", values = { "tcp", "udp" }, absent = "", any_case = true,
+    names = { "Protocol" }, doc = "tcp unless it says udp" },
   executor_port = { type = "integer", names = { "ExecutorPort" }, required = true, min = 1,
     max = 65535 },
 } }

@@ -23,6 +23,7 @@ end
 local ID = "string!"
 
 method("id", {}, function(ex) return { id = ex:id() } end)
+method("health", {}, function(ex) return ex:health() end)
 method("plan", { request = "table!" }, function(ex, p) return ex:plan(p.request) end)
 method("start", { request = "table!" }, function(ex, p)
   local id, err, code, data = ex:start(p.request)

@@ -59,6 +59,7 @@ local function sorted_keys(t)
   return keys
 end
 
+-- Each answers the normalised value, or nil and a message that begins with its path.
 function CONTAINERS.list(spec, value, path, state)
   if not is_list(value) then
     return nil, placed(path, "expected a list, got " .. scalars.describe(value))

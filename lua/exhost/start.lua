@@ -7,6 +7,7 @@ local async = require "exhost.async"
 local conclude = require "exhost.conclude"
 local dirs = require "exhost.dir"
 local json = require "exhost.json"
+local ledger = require "exhost.ledger"
 local loop = require "exhost.loop"
 local request = require "exhost.request"
 local shim = require "exhost.shim"
@@ -15,7 +16,7 @@ local system = require "exhost.system"
 
 local start = {}
 
-local CLEANUP_SECONDS, GO_SECONDS = 30, 30
+local CLEANUP_SECONDS, GO_SECONDS = 30, 60
 
 local function phase(view, name)
   view.record.phase = name
@@ -104,10 +105,20 @@ function start.explain(plan, data)
   return message, "engine"
 end
 
+--- The engine's start, where starting is not the shim's. What fails here has not run.
+local function engine_start(executor, view, plan, ready)
+  if not plan.backend.start then return true end
+  local ok, err, code, data = plan.backend:start(executor:execution(view, plan))
+  if not ok then ready:close() end
+  return ok, err, code, data
+end
+
 local function run(executor, view, plan)
   local ready, err, code, data = prepare(executor, view, plan)
   if not ready then return nil, err, code, data end
   return async.shield(GO_SECONDS, function()
+    local begun, problem, word, facts = engine_start(executor, view, plan, ready)
+    if not begun then return nil, problem, word, facts end
     local pid, why, kind, more = ready:go()
     if pid then
       view.record.started_at, view.record.pid = loop.timestamp(), pid
@@ -157,7 +168,11 @@ function start.run(executor, plan)
     warnings = plan.warnings and #plan.warnings > 0 and plan.warnings or nil })
   local taken, holder, kind = executor.state:claim_job(asked.job_id, id)
   local ok, err, data
-  if taken then
+  if taken and plan.gpus and #plan.gpus > 0 and not executor.settings.gpu_sharing then
+    local granted
+    granted, err, code = ledger.claim(executor.state, plan.gpus, id)
+    if granted then ok, err, code, data = run(executor, view, plan) end
+  elseif taken then
     ok, err, code, data = run(executor, view, plan)
   elseif taken == false then
     err = string.format("job %s is held by execution %s", asked.job_id, holder)

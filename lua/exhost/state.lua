@@ -79,6 +79,7 @@ function state.open(path, executor)
   return self
 end
 
+--- Give the folders back. Any number of times.
 function State:close()
   for _, name in ipairs { "executions", "jobs", "aliases", "failed", "trash", "dir", "root" } do
     if self[name] then self[name]:close() end
@@ -295,6 +296,7 @@ function State:keep_failed(id, events)
   end
 end
 
+--- Delete the oldest events of failed starts.
 function State:prune_failed(names)
   local list = {}
   for _, name in ipairs(names or self.failed:list() or {}) do

@@ -3,7 +3,7 @@ local json = require "exhost.json"
 
 local COMMANDS = { "run", "start", "wait", "logs", "cancel", "pause", "resume", "signal",
   "exec", "stats", "update", "ps", "inspect", "why", "remove", "cleanup",
-  "plan", "lua", "conformance", "version", "help" }
+  "plan", "gpus", "policy", "lua", "conformance", "version", "help" }
 
 describe("exhost help", function()
   it("names every command, and explains each", cli.with(function(x)
@@ -20,7 +20,9 @@ describe("exhost help", function()
     end
     assert.equal(all.out, x:run({}).out)
     assert.equal(all.out, x:run({ "--help" }).out)
-    assert.equal(#COMMANDS, #x:json { "help" })
+    local names = {}
+    for _, command in ipairs(x:json { "help" }) do names[command.name] = true end
+    for _, name in ipairs(COMMANDS) do assert.is_true(names[name], name) end
     assert.equal("run", x:json({ "help", "run" }).name)
   end))
 end)

@@ -5,6 +5,7 @@
 -- the request that runs argv on it. Without it: engine_spec.params.cmd = argv.
 
 local subject = package.loaded["exhost.conformance"] or { name = "process" }
+local assert = require "luassert"
 local async = require "exhost.async"
 local executor = require "exhost.executor"
 local loop = require "exhost.loop"
@@ -20,6 +21,10 @@ local function own_parts()
 end
 
 local parts = own_parts()
+
+--- The job is the first process of a namespace: the kernel gives it no default actions, so
+--- a signal that it does not catch does nothing.
+helper.is_init = parts.is_init
 local count = 0
 
 --- An id that nothing else uses.
@@ -60,7 +65,8 @@ function helper.open(options)
   options = options or {}
   local ex = assert(executor.open {
     id = options.id or "spec", state_dir = options.state_dir or helper.state_dir(),
-    backend = subject.name, lua_path = subject.root, settings = options.settings,
+    backend = subject.name, lua_path = subject.root,
+    settings = options.settings or { stop_grace = 1 },
   })
   return ex
 end

@@ -31,6 +31,7 @@ describe(c.name .. ": start", function()
   it("adopts a running job under a new execution id, and runs it once", c.with(function(ex)
     local first = c.request(c.sh("echo once; sleep 30"))
     assert(ex:start(first))
+    c.wait_for_output(ex, first.execution_id, "once\n")
     local second = c.request(c.sh("echo twice"))
     second.job_id = first.job_id
     assert.equal(second.execution_id, ex:start(second))

@@ -4,7 +4,7 @@ local DEFAULTS = {
   retention = 86400, log_limit = 1073741824, output_limit = 1048576, stop_grace = 10,
   pipe_grace = 2, pipe_grace_max = 10, events_limit = 262144, enforce = "warn",
   durability = "result", image_pull = "missing", policy_soft = 0.05, policy_hard = 0.25,
-  serve = false, attach = false,
+  serve = false, attach = false, gpu_sharing = false, prefer_cdi = false,
 }
 
 describe("settings", function()

@@ -26,7 +26,7 @@ describe("state.open", function()
   end))
 
   it("refuses folders that others may enter, and says what to do", scratch.with(function(dir, path)
-    for _, where in ipairs { "state", "state/root", "state/root/executions" } do
+    for _, where in ipairs { "state", "state/root", "state/root" .. "/executions" } do
       assert(state.open(path .. "/state", "root")):close()
       command.sh("chmod 0711 $D/" .. where, { env = { D = path } })
       local store, err, code = state.open(path .. "/state", "root")

@@ -37,12 +37,12 @@ end
 local Running = {}
 Running.__index = Running
 
---- Start a program. options: env (a map), stdin (text), fds ({[n] = number}).
+--- Start a program. options: env (a map), stdin (text), fds ({[n] = number}), limit (seconds).
 ---@param file string
 ---@param argv string[] the first is its name
 function command.start(file, argv, options)
   options = options or {}
-  local self = setmetatable({}, Running)
+  local self = setmetatable({ limit = options.limit or LIMIT_SECONDS }, Running)
   self.out, self.err = dirs.memory("stdout", ""), dirs.memory("stderr", "")
   local input = options.stdin and dirs.memory("stdin", options.stdin)
   local fds = { [0] = input and input:number(), [1] = self.out:number(),
@@ -87,7 +87,7 @@ end
 ---@return { code: integer, signal: integer, out: string, err: string }
 function Running:wait()
   if not self.ended then
-    async.with_deadline(LIMIT_SECONDS, async.await, function(done)
+    async.with_deadline(self.limit, async.await, function(done)
       self.wake = function() done(true) end
     end)
   end

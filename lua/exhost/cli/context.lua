@@ -14,10 +14,12 @@ Context.__index = Context
 local DEFAULT_CONFIG = "/etc/exhost/config.lua"
 local FAILURE, USAGE = 1, 2
 
+--- A context for parsed global options.
 function context.new(options)
   return setmetatable({ options = options, json = options.json }, Context)
 end
 
+--- Take the options of the whole line.
 function Context:configure(options)
   self.options, self.json = options, options.json
 end
@@ -27,6 +29,7 @@ function Context:out(text)
   system.write(1, text)
 end
 
+--- A line on stdout.
 function Context:print(text)
   self:out(text .. "\n")
 end
@@ -58,6 +61,7 @@ function Context:print_json(value)
   return 0
 end
 
+--- An error on stderr, as text or as {"error":{code,message,data}}.
 function Context:error(message, code, data)
   if self.json then
     local text = json.encode {
@@ -76,6 +80,7 @@ function Context:fail(message, code, data, status)
   return status or FAILURE
 end
 
+--- Report a command line that is wrong; answers the exit status, default 2.
 function Context:usage(message, status)
   self:error(message, "invalid")
   return status or USAGE

@@ -1,0 +1,244 @@
+--- The operator's limits, held against the final body of a container. Secure by default:
+-- what the ceiling does not grant is denied.
+--
+-- A ceiling: { privileged = true, capabilities = {"NET_ADMIN"} or "all", namespaces = {"host"},
+-- networks = {…}, binds = {"/srv"}, devices = {"/dev/kfd"}, runtimes = {…}, users = {deny = {…}},
+-- memory = bytes, cores = n, pids = n, security_opt = {…} }.
+
+local ceiling = {}
+
+local FIELDS = { -- of HostConfig, in the API's own spelling; others are refused
+  Memory = true, MemorySwap = true, NanoCpus = true, PidsLimit = true, SecurityOpt = true,
+  CapDrop = true, CapAdd = true, Dns = true, DnsSearch = true, DnsOptions = true, LogConfig = true,
+  Mounts = true, Binds = true, PortBindings = true, RestartPolicy = true, NetworkMode = true,
+  Init = true, Privileged = true, Devices = true, DeviceRequests = true, GroupAdd = true,
+  Runtime = true, PidMode = true, IpcMode = true, UTSMode = true, UsernsMode = true,
+  CgroupnsMode = true, ShmSize = true, Ulimits = true, ReadonlyRootfs = true, Tmpfs = true,
+  ExtraHosts = true, Sysctls = true, DeviceCgroupRules = true, MaskedPaths = true,
+  ReadonlyPaths = true, StorageOpt = true, VolumesFrom = true, CpuShares = true,
+  CpusetCpus = true, OomScoreAdj = true, Annotations = true,
+}
+local TOP = { Image = true, Labels = true, Env = true, Entrypoint = true, Cmd = true,
+  WorkingDir = true, User = true, Tty = true, ExposedPorts = true, HostConfig = true,
+  StopSignal = true, StopTimeout = true, Hostname = true, Domainname = true, Healthcheck = true,
+  NetworkingConfig = true }
+local NAMESPACES = { "PidMode", "IpcMode", "UTSMode", "UsernsMode", "CgroupnsMode" }
+-- Harmless unless somebody says otherwise.
+local DEFAULT_DEVICES = { ["/dev/kfd"] = true }
+
+local function denied(field, value, setting)
+  return nil, string.format("%s = %s is denied by the operator's ceiling (%s would allow it)",
+    field, tostring(value), setting), "denied"
+end
+
+local function has(list, value)
+  if list == "all" then return true end
+  for _, item in ipairs(type(list) == "table" and list or {}) do
+    if item == value then return true end
+  end
+  return false
+end
+
+--- Go decodes keys in any case and lets the last one win, so only the API's spelling passes.
+local function spelling(body)
+  for key in pairs(body) do
+    if not TOP[key] then
+      return nil, string.format("%s is no field of a container that is known here", key), "denied"
+    end
+  end
+  for key in pairs(body.HostConfig or {}) do
+    if not FIELDS[key] then
+      return nil, string.format("HostConfig.%s is no field that is known here", key), "denied"
+    end
+  end
+  return true
+end
+
+--- CAP_SYS_ADMIN, sys_admin and SYS_ADMIN are one.
+local function capability(name)
+  return (name:upper():gsub("^CAP_", ""))
+end
+
+local function capabilities(host, allowed)
+  for _, name in ipairs(host.CapAdd or {}) do
+    local canonical = capability(name)
+    if not has(allowed.capabilities, canonical) and allowed.capabilities ~= "all" then
+      return denied("HostConfig.CapAdd", name, "ceiling.capabilities")
+    end
+  end
+  return true
+end
+
+local function namespaces(host, allowed)
+  for _, field in ipairs(NAMESPACES) do
+    local mode = host[field]
+    if mode and mode ~= "" and mode ~= "private" and mode ~= "none"
+      and not (field == "IpcMode" and mode == "shareable") then
+      if not has(allowed.namespaces, mode) then
+        return denied("HostConfig." .. field, mode, "ceiling.namespaces")
+      end
+    end
+  end
+  local network = host.NetworkMode
+  if network == "host" or network and network:find("^container:") then
+    if not has(allowed.namespaces, network) then
+      return denied("HostConfig.NetworkMode", network, "ceiling.namespaces")
+    end
+  elseif network and allowed.networks and not has(allowed.networks, network) then
+    return denied("HostConfig.NetworkMode", network, "ceiling.networks")
+  end
+  return true
+end
+
+--- Whether a path lies in one of the folders.
+local function below(path, folders)
+  path = path:gsub("/+", "/"):gsub("/$", "")
+  if ("/" .. path .. "/"):find("/../", 1, true) then return false end
+  if folders == "all" then return true end
+  for _, folder in ipairs(folders) do
+    folder = folder:gsub("/+", "/"):gsub("/$", "")
+    if path == folder or path:sub(1, #folder + 1) == folder .. "/" then return true end
+  end
+  return false
+end
+
+-- What gives the host away; bound only where the ceiling names it.
+local SENSITIVE = { "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/root/.docker",
+  "/root/.gnupg", "/root/.ssh", "/run", "/sbin", "/sys", "/usr", "/var/lib/containerd",
+  "/var/lib/docker", "/var/lib/exhost", "/var/run" }
+
+local function is_sensitive(path)
+  path = path:gsub("/+", "/"):gsub("/$", "")
+  if path == "" then return true end
+  for _, folder in ipairs(SENSITIVE) do
+    if path == folder or path:sub(1, #folder + 1) == folder .. "/"
+      or folder:sub(1, #path + 1) == path .. "/" then
+      return true
+    end
+  end
+  return false
+end
+
+local function bind(field, source, allowed)
+  local real = require("exhost.system").real_path(source) or source
+  for _, path in ipairs { source, real } do
+    local ok
+    if allowed.binds then ok = below(path, allowed.binds) else ok = not is_sensitive(path) end
+    if not ok then return denied(field, source, "ceiling.binds") end
+  end
+  return true
+end
+
+local function sources(host, allowed)
+  for i, mount in ipairs(host.Mounts or {}) do
+    local field = string.format("HostConfig.Mounts[%d].Source", i)
+    if mount.Type == "bind" then
+      local ok, err, code = bind(field, mount.Source, allowed)
+      if not ok then return nil, err, code end
+    elseif mount.Type ~= "volume" and mount.Type ~= "tmpfs" then
+      return denied(string.format("HostConfig.Mounts[%d].Type", i), mount.Type, "nothing")
+    end
+    local driver = mount.VolumeOptions and mount.VolumeOptions.DriverConfig
+    if driver and driver.Options and driver.Options.device then
+      local ok, err, code = bind(field, driver.Options.device, allowed)
+      if not ok then return nil, err, code end
+    end
+  end
+  for i, text in ipairs(host.Binds or {}) do
+    local source = text:match("^([^:]+):")
+    if not source or source:sub(1, 1) ~= "/" then source = text end
+    local ok, err, code = bind(string.format("HostConfig.Binds[%d]", i), source, allowed)
+    if not ok then return nil, err, code end
+  end
+  return true
+end
+
+local function devices(host, allowed)
+  for i, device in ipairs(host.Devices or {}) do
+    local path = device.PathOnHost or ""
+    local graphics = DEFAULT_DEVICES[path] or path:find("^/dev/dri/[%w_-]+$")
+    local granted = allowed.devices and below(path, allowed.devices)
+    if not granted and (allowed.devices or not graphics) then
+      return denied(string.format("HostConfig.Devices[%d].PathOnHost", i), path, "ceiling.devices")
+    end
+  end
+  local rule = host.DeviceCgroupRules and host.DeviceCgroupRules[1]
+  if rule then return denied("HostConfig.DeviceCgroupRules", rule, "nothing") end
+  return true
+end
+
+local function security(host, allowed)
+  for _, option in ipairs(host.SecurityOpt or {}) do
+    local tight = option == "no-new-privileges" or option == "no-new-privileges=true"
+      or option == "no-new-privileges:true"
+    if not tight and not has(allowed.security_opt, option) then
+      return denied("HostConfig.SecurityOpt", option, "ceiling.security_opt")
+    end
+  end
+  for _, field in ipairs { "MaskedPaths", "ReadonlyPaths", "VolumesFrom" } do
+    if host[field] and not (field == "VolumesFrom" and #host[field] == 0) then
+      return denied("HostConfig." .. field, "a list", "nothing")
+    end
+  end
+  for name, value in pairs(host.Sysctls or {}) do
+    if not has(allowed.sysctls, name) then
+      return denied("HostConfig.Sysctls." .. name, value, "ceiling.sysctls")
+    end
+  end
+  if host.OomScoreAdj and host.OomScoreAdj < 0 then
+    return denied("HostConfig.OomScoreAdj", host.OomScoreAdj, "nothing")
+  end
+  if host.Runtime and not has(allowed.runtimes, host.Runtime) then
+    return denied("HostConfig.Runtime", host.Runtime, "ceiling.runtimes")
+  end
+  return true
+end
+
+local function amounts(host, allowed)
+  local limits = { Memory = { allowed.memory, "memory" },
+    NanoCpus = { allowed.cores and allowed.cores * 1e9, "cores" },
+    PidsLimit = { allowed.pids, "pids" } }
+  for field, limit in pairs(limits) do
+    if limit[1] then
+      local value = host[field] or 0
+      if value <= 0 or value > limit[1] then
+        return denied("HostConfig." .. field, value > 0 and value or "no limit",
+          "ceiling." .. limit[2])
+      end
+    end
+  end
+  return true
+end
+
+local function user(body, allowed)
+  local function canonical(name)
+    return (name == "" or name == "root") and "0" or name
+  end
+  local name = canonical((body.User or ""):match("^[^:]*"))
+  for _, entry in ipairs(allowed.users and allowed.users.deny or {}) do
+    if canonical(tostring(entry)) == name then
+      return denied("User", body.User or "the image's", "ceiling.users.deny")
+    end
+  end
+  return true
+end
+
+--- Hold a body against the ceiling.
+---@param body table what would be sent to the engine
+---@param allowed table
+---@return true? ok, string? err, string? code "denied"
+function ceiling.check(body, allowed)
+  local host = body.HostConfig or {}
+  local ok, err, code = spelling(body)
+  if not ok then return nil, err, code end
+  if host.Privileged and not allowed.privileged then
+    return denied("HostConfig.Privileged", true, "ceiling.privileged")
+  end
+  for _, part in ipairs { capabilities, namespaces, sources, devices, security, amounts } do
+    ok, err, code = part(host, allowed)
+    if not ok then return nil, err, code end
+  end
+  return user(body, allowed)
+end
+
+return ceiling

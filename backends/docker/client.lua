@@ -1,0 +1,159 @@
+--- Requests to a Docker engine: JSON in and out, versions, errors as values.
+
+local address = require "backends.docker.address"
+local async = require "exhost.async"
+local http = require "exhost.http_core"
+local json = require "exhost.json"
+
+local client = {}
+
+local LEAST, MOST = "1.41", "1.51" -- API versions that we know how to speak
+local CALL_SECONDS = 60
+
+---@class exhost.DockerClient
+---@field version string? API version in use
+---@field engine string the address, as the shim takes it
+local Client = {}
+Client.__index = Client
+
+local function number(version)
+  local major, minor = tostring(version):match("^(%d+)%.(%d+)$")
+  return major and major * 1000 + minor or nil
+end
+
+--- Whether the engine's API is at least this.
+function Client:at_least(version)
+  return number(self.version) >= number(version)
+end
+
+--- Percent-encode a value for a path or query.
+function client.escape(value)
+  return (tostring(value):gsub("[^%w._~-]", function(c)
+    return string.format("%%%02X", c:byte())
+  end))
+end
+
+local function query(params)
+  local names, parts = {}, {}
+  for name in pairs(params or {}) do names[#names + 1] = name end
+  table.sort(names)
+  for i, name in ipairs(names) do
+    parts[i] = name .. "=" .. client.escape(params[name])
+  end
+  return #parts > 0 and "?" .. table.concat(parts, "&") or ""
+end
+
+--- The engine's own words: {"message": …} (podman: message, cause), or plain text.
+local function words(answer)
+  local body = json.decode(answer.body)
+  local text = type(body) == "table" and body.message or answer.body
+  return (tostring(text):gsub("%s+$", ""))
+end
+
+local CODES = { [400] = "engine", [403] = "denied", [404] = "not_found", [501] = "unsupported",
+  [503] = "unavailable" }
+
+--- One exchange; answers what http_core tells. Suspends.
+function Client:exchange(request)
+  local answer, word, code = async.with_deadline(request.timeout or CALL_SECONDS, async.await,
+    function(done)
+      request.on_answer = done
+      local sent, err, name = self.http:send(request)
+      if not sent then return done(nil, err, name) end
+      return function() sent:abort() end
+    end)
+  if not answer then
+    if code ~= "cancelled" and code ~= "timeout" then code = "io" end
+    return nil, word, code
+  end
+  return answer
+end
+
+local function unreachable(self, answer)
+  return nil, string.format("the engine at %s cannot be reached: %s", self.where, answer.error),
+    "unavailable", { refused = answer.refused }
+end
+
+--- Ask for the API version once, and again after the engine was away. Suspends.
+---@return true? ok, string? err, string? code
+function Client:negotiate()
+  if self.version then return true end
+  local answer, err, code = self:exchange { method = "GET", path = "/_ping", timeout = 10 }
+  if not answer then return nil, err, code end
+  if answer.status == 0 then return unreachable(self, answer) end
+  local engine = answer.version
+  if not number(engine) then
+    return nil, string.format("%s does not speak Docker's API (HTTP %d to /_ping)", self.where,
+      answer.status), "unavailable"
+  end
+  if number(engine) < number(LEAST) then
+    return nil, string.format("the engine at %s speaks API %s, older than %s", self.where, engine,
+      LEAST), "unsupported"
+  end
+  self.version = number(engine) < number(MOST) and engine or MOST
+  return true
+end
+
+--- Call the API. Suspends.
+---@param method string
+---@param path string below the version, such as "/containers/json"
+---@param options? { query: table, body: any, raw: string, type: string, headers: string[],
+--- timeout: number, frames: boolean, limit: number, on_data: function }
+---@return any value decoded JSON, or the bare answer for frames and non-JSON
+---@return string? err, string? code, table? data status
+function Client:call(method, path, options)
+  options = options or {}
+  local ok, err, code = self:negotiate()
+  if not ok then return nil, err, code end
+  local headers = {}
+  for i, header in ipairs(options.headers or {}) do headers[i] = header end
+  local body = options.raw
+  if options.body ~= nil then
+    body, err = json.encode(options.body)
+    if not body then return nil, "encode the request: " .. err, "internal" end
+    headers[#headers + 1] = "Content-Type: application/json"
+  elseif options.type then
+    headers[#headers + 1] = "Content-Type: " .. options.type
+  end
+  local answer
+  answer, err, code = self:exchange { method = method,
+    path = "/v" .. self.version .. path .. query(options.query), headers = headers, body = body,
+    timeout = options.timeout, frames = options.frames, limit = options.limit,
+    on_data = options.on_data }
+  if not answer then return nil, err, code end
+  if answer.status == 0 then
+    self.version = nil -- it may come back as another one
+    return unreachable(self, answer)
+  end
+  if answer.status >= 400 then
+    return nil, words(answer), CODES[answer.status] or "engine", { status = answer.status }
+  end
+  if answer.error then
+    return nil, "the engine's answer was cut short: " .. answer.error, "unavailable",
+      { status = answer.status, cut = true }
+  end
+  if options.frames or options.on_data then return answer end
+  if answer.body == "" then return true end
+  local value = json.decode(answer.body)
+  if value == nil then return answer end
+  return value
+end
+
+function Client:close()
+  self.http:close()
+end
+
+--- Open a client. Speaks to nobody yet.
+---@param setting string? an address; nil: as the docker command finds it
+---@return exhost.DockerClient? client, string? err, string? code
+function client.open(setting)
+  local value, err = address.find(setting)
+  if not value then return nil, err, "invalid" end
+  local where, shim = address.parse(value)
+  if not where then return nil, "docker engine: " .. shim, "invalid" end
+  local opened, why, code = http.open(where)
+  if not opened then return nil, why, code == "ENOSYS" and "unavailable" or "io" end
+  return setmetatable({ http = opened, where = value, engine = shim }, Client)
+end
+
+return client

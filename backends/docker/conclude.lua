@@ -1,0 +1,60 @@
+--- What the engine knows of a container that has ended: one inspect, and who killed it.
+
+local client = require "backends.docker.client"
+local json = require "exhost.json"
+local loop = require "exhost.loop"
+local provision = require "backends.docker.provision"
+
+local EVENTS_SECONDS = 5
+
+--- The last kill that the engine tells of, with its signal. Kept events are bounded and do
+--- not survive its restart, so nothing here means nothing.
+local function last_kill(api, id, started)
+  local killed
+  local filters = json.encode { container = json.array { id }, event = json.array { "kill" } }
+  local now = math.ceil(loop.time())
+  api:call("GET", "/events", { query = { since = started or now - 3600, ["until"] = now,
+    filters = filters }, timeout = EVENTS_SECONDS, on_data = function(bytes)
+      for line in bytes:gmatch("[^\n]+") do
+        local event = json.decode(line)
+        local attributes = type(event) == "table" and event.Actor and event.Actor.Attributes or {}
+        if attributes.signal then killed = tonumber(attributes.signal) or killed end
+      end
+    end })
+  return killed
+end
+
+--- Evidence for the result. `exit` is the shim's, nil when there is none. Suspends.
+---@return table? evidence, string? err, string? code
+return function(api, execution, exit)
+  local evidence = {}
+  for _, limit in ipairs(execution.plan.unenforced or {}) do
+    evidence.unenforced = evidence.unenforced or json.array {}
+    table.insert(evidence.unenforced, limit)
+  end
+  local path = "/containers/" .. client.escape(execution.handle)
+  local record, err, code = api:call("GET", path .. "/json")
+  if not record then
+    evidence.inspect = err
+    if code == "not_found" then evidence.removed = true end
+    return evidence
+  end
+  local state = record.State or {}
+  evidence.container, evidence.image = record.Id, record.Image
+  evidence.oom_killed = state.OOMKilled or nil
+  if not exit and not state.Running then
+    evidence.exit_code = state.ExitCode
+    evidence.finished_at = state.FinishedAt
+  end
+  if state.Error and state.Error ~= "" then evidence.engine_error = state.Error end
+  local code_seen = exit and tonumber(exit.code) or state.ExitCode
+  local stopped = exit and exit.stop_by
+  if code_seen and code_seen > 128 and not stopped then
+    local number = last_kill(api, record.Id)
+    if number == code_seen - 128 then evidence.signal, evidence.killed = number, true end
+  end
+  if code_seen and code_seen ~= 0 and execution.plan.scripts then
+    evidence.script = provision.failed(api, record.Id)
+  end
+  return evidence
+end

@@ -1,0 +1,3 @@
+module github.com/exhost/exhost/bindings/go
+
+go 1.19

@@ -1,0 +1,109 @@
+/* lines.c - what comes in on a pipe or socket, line by line. */
+#include "lines.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "buffer.h"
+
+enum { CHUNK = 16384, IDLE_KEEP = 65536 };
+
+struct xh_lines {
+  uv_poll_t poll;
+  int fd;
+  bool ended, closed;
+  size_t limit;
+  size_t searched; /* bytes that hold no newline */
+  xh_buffer in;
+  xh_lines_fn on_line;
+  void *user;
+};
+
+static void on_closed(uv_handle_t *handle) {
+  xh_lines *l = handle->data;
+  close(l->fd);
+  xh_buffer_free(&l->in);
+  free(l);
+}
+
+static void finish(xh_lines *l, int error) {
+  if (l->ended)
+    return;
+  l->ended = true;
+  uv_poll_stop(&l->poll);
+  l->on_line(l, NULL, 0, error, l->user);
+}
+
+/* Each byte is looked at once, and what is left is moved once a read. */
+static void take_lines(xh_lines *l) {
+  size_t from = 0;
+  while (!l->ended) {
+    char *start = l->in.data + from;
+    size_t skip = l->searched > from ? l->searched - from : 0;
+    char *end = memchr(start + skip, '\n', l->in.len - from - skip);
+    if (end == NULL)
+      break;
+    size_t len = (size_t)(end - start);
+    from += len + 1;
+    l->searched = from;
+    l->on_line(l, start, len, 0, l->user);
+  }
+  if (l->closed)
+    return;
+  xh_buffer_consume(&l->in, from);
+  l->searched = l->in.len;
+  if (l->in.len > l->limit)
+    finish(l, UV_EMSGSIZE);
+  else if (l->in.len == 0 && l->in.cap > IDLE_KEEP)
+    xh_buffer_free(&l->in); /* one long line must not stay for ever */
+}
+
+static void on_readable(uv_poll_t *poll, int error, int events) {
+  xh_lines *l = poll->data;
+  (void)events;
+  if (error == 0)
+    error = xh_buffer_reserve(&l->in, CHUNK);
+  if (error < 0) {
+    finish(l, error);
+    return;
+  }
+  ssize_t n = read(l->fd, l->in.data + l->in.len, CHUNK);
+  if (n < 0 && (errno == EAGAIN || errno == EINTR))
+    return;
+  if (n <= 0) {
+    finish(l, n < 0 ? -errno : 0);
+    return;
+  }
+  l->in.len += (size_t)n;
+  take_lines(l);
+}
+
+int xh_lines_open(xh_lines **out, uv_loop_t *loop, int fd, size_t limit,
+                  xh_lines_fn on_line, void *user) {
+  xh_lines *l = calloc(1, sizeof *l);
+  if (l == NULL)
+    return UV_ENOMEM;
+  int err = uv_poll_init(loop, &l->poll, fd);
+  if (err < 0) {
+    free(l);
+    return err;
+  }
+  l->fd = fd;
+  l->limit = limit;
+  l->on_line = on_line;
+  l->user = user;
+  l->poll.data = l;
+  uv_poll_start(&l->poll, UV_READABLE, on_readable);
+  *out = l;
+  return 0;
+}
+
+void xh_lines_close(xh_lines *l) {
+  if (l == NULL || l->closed)
+    return;
+  l->closed = l->ended = true;
+  uv_close((uv_handle_t *)&l->poll, on_closed);
+}

@@ -1,0 +1,63 @@
+--- exhost policy: list, show and check policies.
+
+local json = require "exhost.json"
+local policy = require "exhost.policy"
+local worker = require "exhost.policy.worker"
+local context = require "exhost.cli.context"
+
+local function list(ctx, ex)
+  local all = ex:policies():list()
+  if ctx.json then return ctx:print_json(json.array(all)) end
+  local rows = { { "POLICY", "VERSION", "VENDOR", "EXAMPLES", "FILE" } }
+  for i, one in ipairs(all) do
+    local about = one.about or {}
+    rows[i + 1] = { one.name, about.version or "broken", about.vendor or "-",
+      about.examples and tostring(about.examples) or "-", one.path }
+  end
+  ctx:print_table(rows)
+  local status = 0
+  for _, one in ipairs(all) do
+    if one.error then status = ctx:fail(one.error, "policy") end
+  end
+  return status
+end
+
+local function show(ctx, _, name)
+  local path = policy.paths(ctx.options.lua_path)[name]
+  if not path then return ctx:fail("no policy " .. name, "not_found") end
+  local found, err = policy.read(path)
+  if not found then return ctx:fail(err, "denied") end
+  if ctx.json then return ctx:print_json(found) end
+  ctx:out(found.source)
+  return 0
+end
+
+local function check(ctx, ex, path)
+  local found, err = policy.read(context.absolute(path))
+  if not found then return ctx:fail(err, "denied") end
+  local settings = ex.settings
+  local one = worker.new(found, { soft = settings.policy_soft, hard = settings.policy_hard })
+  local about, why, code = one:load()
+  local printed = one.printed or {}
+  one:close()
+  for _, line in ipairs(printed) do ctx:print("print: " .. line) end
+  if not about then return ctx:fail(why, code) end
+  if ctx.json then return ctx:print_json(about) end
+  ctx:print(string.format("%s %s: %d examples pass", about.name, about.version, about.examples))
+  return 0
+end
+
+local VERBS = { list = { list, 0 }, show = { show, 1 }, check = { check, 1 } }
+
+return {
+  usage = "policy list | show NAME | check FILE",
+  summary = "list, show and check policies",
+  options = {},
+  run = function(ctx, options)
+    local verb = VERBS[options[1] or "list"]
+    if not verb or #options > verb[2] + 1 or verb[2] == 1 and not options[2] then
+      return ctx:usage("policy: expected list, show NAME or check FILE")
+    end
+    return ctx:with_executor(function(ex) return verb[1](ctx, ex, options[2]) end)
+  end,
+}

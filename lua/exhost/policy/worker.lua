@@ -1,0 +1,154 @@
+--- The host's side of exhost-policy: one process a policy version, started when it is first
+--- needed, killed when it does not answer in time, and started again for the next call.
+
+local async = require "exhost.async"
+local build = require "exhost.build"
+local json = require "exhost.json"
+local lines = require "exhost.lines"
+local outlet = require "exhost.outlet"
+local process = require "exhost.process_core"
+local system = require "exhost.system"
+
+local worker = {}
+
+local MOST_LINE = 512 * 1024
+local MOST_REQUEST = 3 * 1024 * 1024
+local SIGKILL = 9
+
+---@class exhost.PolicyWorker
+---@field about table? what the policy says of itself
+local Worker = {}
+Worker.__index = Worker
+
+--- A worker for a policy; nothing is started yet.
+---@param policy { name: string, source: string, modules: table<string, string> }
+---@param limits { soft: number, hard: number } seconds
+function worker.new(policy, limits)
+  return setmetatable({ policy = policy, limits = limits, queue = {} }, Worker)
+end
+
+--- End the process. Calls in flight fail; the next call starts another.
+function Worker:close()
+  if self.process then
+    self.process:signal(SIGKILL)
+    self.process:release()
+  end
+  if self.reader then self.reader:close() end
+  if self.writer then self.writer:close() end
+  self.process, self.reader, self.writer, self.about = nil, nil, nil, nil
+  local wake = self.wake
+  self.wake = nil
+  if wake then wake(nil, "its process ended") end
+end
+
+local function spawn(self)
+  local theirs_in, ours_out = system.pipe()
+  if not theirs_in then return nil, ours_out end
+  local ours_in, theirs_out = system.pipe()
+  if not ours_in then
+    system.close(theirs_in)
+    system.close(ours_out)
+    return nil, theirs_out
+  end
+  local started, err = process.spawn {
+    file = build.libexec .. "/exhost-policy",
+    argv = { "exhost-policy", build.share .. "/lua/exhost/policy/driver.lua",
+      string.format("%.0f", self.limits.soft * 1000) },
+    fds = { [0] = theirs_in, [1] = theirs_out }, on_exit = function() end,
+  }
+  system.close(theirs_in)
+  system.close(theirs_out)
+  if not started then
+    system.close(ours_in)
+    system.close(ours_out)
+    return nil, err
+  end
+  self.process = started
+  self.writer = outlet.open(ours_out, MOST_REQUEST, function() end)
+  self.reader = lines.open(ours_in, MOST_LINE, function(line, why)
+    if not line then
+      self.reader = nil
+      return self:close(why)
+    end
+    local wake = self.wake
+    self.wake = nil
+    if wake then wake(line) end
+  end)
+  return true
+end
+
+--- One exchange; the process answers in order. Suspends.
+local function exchange(self, message, seconds)
+  local ok, err = self.writer:put(message .. "\n")
+  if not ok then return nil, err end
+  local line, why, code = async.with_deadline(seconds, async.await, function(done)
+    self.wake = done
+    return function() self.wake = nil end
+  end)
+  if line then return json.decode(line) end
+  if code == "timeout" then
+    why = string.format("it was ended after %d ms (hard limit)", seconds * 1000)
+  end
+  self:close() -- its answer, if one comes, would be taken for the next one's
+  return nil, why, code == "cancelled" and code or nil
+end
+
+local function failure(self, text, code)
+  return nil, string.format("policy %s: %s", self.policy.name, text), code or "policy"
+end
+
+--- Start the process and load the policy into it, with its examples. Suspends.
+---@return table? about, string? err, string? code
+function Worker:load()
+  if self.about then return self.about end
+  local ok, err = spawn(self)
+  if not ok then return failure(self, "start exhost-policy: " .. err, "io") end
+  local answer, why, code = exchange(self, assert(json.encode { name = self.policy.name,
+    source = self.policy.source, modules = self.policy.modules }), 10 * self.limits.hard)
+  if not answer then return failure(self, why, code) end
+  self.printed = answer.printed
+  if not answer.ok then
+    self:close()
+    return failure(self, answer.error)
+  end
+  self.about = answer.ok
+  return self.about
+end
+
+local function call(self, request, host)
+  local about, err, code = self:load()
+  if not about then return nil, err, code end
+  local message = assert(json.encode { request = request, host = host })
+  if #message > MOST_REQUEST then return failure(self, "the request is too long for it") end
+  local answer, why, kind = exchange(self, message, self.limits.hard)
+  if not answer then return failure(self, why, kind) end
+  self.printed = answer.printed
+  if answer.ok then return answer.ok end
+  if answer.spent then self:close() end
+  return failure(self, answer.error)
+end
+
+--- Ask the policy. One call at a time; others wait for their turn. Suspends.
+---@return { config: table[], env: table[], refused: string? }? decision
+---@return string? err, string? code "policy"
+function Worker:call(request, host)
+  while self.busy do
+    local ok, word = async.await(function(done)
+      table.insert(self.queue, done)
+      return function()
+        for i, other in ipairs(self.queue) do
+          if other == done then table.remove(self.queue, i) end
+        end
+      end
+    end)
+    if not ok then return nil, word, word end
+  end
+  self.busy = true
+  local decision, err, code = call(self, request, host)
+  self.busy = false
+  local next_one = table.remove(self.queue, 1)
+  if next_one then next_one(true) end
+  return decision, err, code
+end
+
+return worker

@@ -1,0 +1,532 @@
+---@meta
+--- Types of the modules in C (bindings/), for lua-language-server. Nothing requires this.
+--
+-- Unless said otherwise a function answers a value, or nil, "ENOENT: no such file or
+-- directory", "ENOENT"; a wrong argument type raises. None of them suspends.
+
+-- exhost.loop ----------------------------------------------------------------------------
+
+---@class exhost.loop
+local loop = {}
+
+---@class exhost.timer
+local Timer = {}
+
+--- Call fn once, in so many seconds (at least 1 ms), never early.
+---@param seconds number
+---@param fn fun()
+---@return exhost.timer
+function loop.timer(seconds, fn) end
+
+--- fn is not called any more. Any number of times.
+function Timer:stop() end
+
+--- Seconds of a monotonic clock.
+---@return number
+function loop.now() end
+
+--- Seconds since 1970, to the microsecond.
+---@return number
+function loop.time() end
+
+--- The time of day as RFC 3339 with nanoseconds.
+---@return string
+function loop.timestamp() end
+
+--- CLOCK_BOOTTIME so many seconds from now: whole nanoseconds as text, as a number has not
+--- the digits.
+---@param seconds number?
+---@return string
+function loop.boottime(seconds) end
+
+--- Who is told of the signals that the command gets; nil: they end it.
+---@param fn fun(signal: integer)?
+function loop.on_interrupt(fn) end
+
+--- How many Lua values C holds now.
+---@return integer
+function loop.refs() end
+
+--- Run what is ready, waiting for something if nothing is. For a main chunk only (specs).
+---@return boolean more false when nothing is left to wait for
+function loop.step() end
+
+-- exhost.dir -----------------------------------------------------------------------------
+
+---@class exhost.dirs
+local dirs = {}
+
+---@class exhost.dir a folder held open; `name` is one path component, never followed
+local Dir = {}
+
+---@class exhost.fd a descriptor that is closed with the object
+local Fd = {}
+
+---@class exhost.stat
+---@field kind "file"|"directory"|"link"|"fifo"|"other"
+---@field size number bytes
+---@field uid number
+---@field mode number permission bits
+---@field mtime number seconds since 1970
+---@field links number
+
+---@param path string absolute
+---@param options? { create: boolean, mode: integer, no_follow: boolean } mode: default 0700
+---@return exhost.dir?, string?, string?
+function dirs.open(path, options) end
+
+--- An unnamed file in memory, positioned at its start.
+---@param label string
+---@param data string
+---@return exhost.fd?, string?, string?
+function dirs.memory(label, data) end
+
+--- Own a descriptor number.
+---@param number integer
+---@return exhost.fd?, string?, string?
+function dirs.wrap(number) end
+
+---@return integer number borrowed until the object is closed
+function Fd:number() end
+
+---@return integer number the caller's to close
+function Fd:take() end
+
+function Fd:close() end
+
+---@param create boolean?
+---@return exhost.dir?, string?, string?
+function Dir:open(name, create) end
+
+--- True if it is ours and closed to others; else code EACCES.
+---@return true?, string?, string?
+function Dir:is_private() end
+
+---@return string? number as text, string?, string?
+function Dir:inode() end
+
+---@return true?, string?, string?
+function Dir:mkdir(name) end
+
+---@return true?, string?, string?
+function Dir:mkfifo(name) end
+
+---@return true?, string?, string?
+function Dir:unlink(name) end
+
+---@param name string
+---@param to_dir exhost.dir
+---@param to_name string
+---@return true?, string?, string?
+function Dir:rename(name, to_dir, to_name) end
+
+--- The same; EEXIST when to_name is taken: of several callers one wins.
+---@return true?, string?, string?
+function Dir:rename_new(name, to_dir, to_name) end
+
+--- With all that is in it; what is not there is no error.
+---@return true?, string?, string?
+function Dir:remove_tree(name) end
+
+--- In no order; those of temporary files only with `all`.
+---@param all boolean?
+---@return string[]?, string?, string?
+function Dir:list(all) end
+
+---@return exhost.stat?, string?, string?
+function Dir:stat(name) end
+
+--- A whole regular file; EFBIG above max bytes (64 MiB).
+---@param max number?
+---@return string?, string?, string?
+function Dir:read(name, max) end
+
+---@param offset number negative: from the end
+---@param len number
+---@return string?, string?, string?
+function Dir:read_at(name, offset, len) end
+
+--- Replace the file: readers see the old or the new content, and nothing between.
+---@param sync boolean?
+---@return true?, string?, string?
+function Dir:write(name, data, sync) end
+
+--- Make the file where nobody looks yet: not atomic. EEXIST.
+---@return true?, string?, string?
+function Dir:create(name, data) end
+
+--- Make the file whole, or EEXIST: of several writers one wins.
+---@param sync boolean?
+---@return true?, string?, string?
+function Dir:link_once(name, data, sync) end
+
+--- The same with sync, off the loop.
+---@param done fun(ok: true?, message: string?, code: string?)
+---@return true?, string?, string? queued
+function Dir:link_synced(name, data, done) end
+
+--- One write at the end; false when the file would pass `limit` bytes (0: none).
+---@param limit number?
+---@return boolean?, string?, string?
+function Dir:append(name, data, limit) end
+
+--- At most 4096 bytes, at once: ENXIO when nobody reads, EAGAIN when it is full.
+---@return true?, string?, string?
+function Dir:fifo_write(name, data) end
+
+--- The exclusive lock of a file (made unless `existing`); its close() releases it. EAGAIN
+--- when another has it, ENOENT when the folder went.
+---@param existing boolean?
+---@return exhost.fd?, string?, string?
+function Dir:lock(name, existing) end
+
+---@return integer number borrowed until the folder is closed
+function Dir:fd() end
+
+function Dir:close() end
+
+-- exhost.process_core --------------------------------------------------------------------
+
+---@class exhost.process_core
+local process = {}
+
+---@class exhost.process
+local Process = {}
+
+---@class exhost.SpawnOptions
+---@field file string path of the program; no search
+---@field argv string[]
+---@field env string[]? KEY=VALUE; all that it gets
+---@field fds table<integer, integer>? [number there] = number here; borrowed. At most 16, below
+--- 64; 0 to 2 are /dev/null unless named, and it has no others
+---@field on_exit fun(status: integer, signal: integer)? once; status -1: somebody else reaped it
+
+--- Start a program in a session of its own. Without on_exit it is reaped all the same.
+---@param options exhost.SpawnOptions
+---@return exhost.process|integer|nil process or, without on_exit, its pid
+---@return string?, string?
+function process.spawn(options) end
+
+---@return integer? pid nil once it has ended or was released
+function Process:pid() end
+
+--- ESRCH once it has ended.
+---@param number integer
+---@return true?, string?, string?
+function Process:signal(number) end
+
+--- on_exit is not called any more; the program runs on and is reaped.
+function Process:release() end
+
+-- exhost.channel -------------------------------------------------------------------------
+
+---@class exhost.channels
+local channel = {}
+
+---@class exhost.channel
+local Channel = {}
+
+---@class exhost.hangup
+local Hangup = {}
+
+--- A connected pair. fn gets each line without its newline, and nil at the end.
+---@param fn fun(line: string?)
+---@return exhost.channel? channel, integer|string other its other end, the caller's to close
+---@return string?
+function channel.open(fn) end
+
+--- One line of at most 511 bytes: EINVAL, E2BIG, EAGAIN (not read), EPIPE (gone).
+---@param line string
+---@return true?, string?, string?
+function Channel:send(line) end
+
+function Channel:close() end
+
+--- fn is called once, when the FIFO's last reader goes; ENXIO when there is none now.
+---@param dir exhost.dir
+---@param name string
+---@param fn fun()
+---@return exhost.hangup?, string?, string?
+function channel.fifo_hangup(dir, name, fn) end
+
+function Hangup:close() end
+
+-- exhost.watch ---------------------------------------------------------------------------
+
+---@class exhost.watches
+local watch = {}
+
+---@class exhost.watch
+local Watch = {}
+
+--- fn gets the name that was made, linked or renamed in (or, with `modified`, written to);
+--- nil: look at everything, as the folder was moved or removed or reports were lost.
+---@param dir exhost.dir
+---@param fn fun(name: string?)
+---@param modified boolean?
+---@return exhost.watch?, string?, string?
+function watch.open(dir, fn, modified) end
+
+function Watch:close() end
+
+-- exhost.logread -------------------------------------------------------------------------
+
+---@class exhost.logread
+local logread = {}
+
+---@class exhost.LogReader
+local Reader = {}
+
+---@class exhost.LogReadOptions
+---@field target integer descriptor; taken over on success
+---@field on_end fun(ok: true?, message: string?, code: string?) once; EPIPE: nobody reads
+---@field format "raw"|"frames"|"jsonl"|nil
+---@field stream "stdout"|"stderr"|nil nil: both
+---@field timestamps boolean?
+---@field follow boolean? go on until finish()
+---@field tail boolean? leave out history
+---@field lines number? the last so many
+---@field from_stdout number? bytes of the file that are not this execution's
+---@field from_stderr number?
+---@field since number? seconds since 1970
+---@field until number?
+
+---@param log_dir exhost.dir of stdout.log and stderr.log
+---@param index_dir exhost.dir of log.idx
+---@param options exhost.LogReadOptions
+---@return exhost.LogReader?, string?, string?
+function logread.open(log_dir, index_dir, options) end
+
+--- No more will be written: give the rest and end.
+function Reader:finish() end
+
+--- on_end is not called any more; closes the target.
+function Reader:close() end
+
+---@return integer? read_end, integer|string write_end both non-blocking, the caller's
+---@return string?
+function logread.pipe() end
+
+--- A descriptor for the same output that may be non-blocking without being so for others.
+---@param fd integer
+---@return integer? own the caller's, string?, string?
+function logread.own_output(fd) end
+
+-- exhost.collect, exhost.outlet ----------------------------------------------------------
+
+---@class exhost.collects
+local collect = {}
+
+---@class exhost.collect
+local Collector = {}
+
+--- Read a FIFO to its end; fn gets the last `limit` bytes (1 MiB) and how many went before.
+--- With `target`, taken over, all goes there.
+---@param dir exhost.dir
+---@param name string
+---@param options { limit: number?, target: integer? }
+---@param fn fun(bytes: string, dropped: number, _: nil, message: string?, code: string?)
+---@return exhost.collect?, string?, string?
+function collect.fifo(dir, name, options, fn) end
+
+--- fn is called now, with what has come.
+function Collector:finish() end
+
+function Collector:close() end
+
+---@class exhost.outlets
+local outlet = {}
+
+---@class exhost.outlet
+local Outlet = {}
+
+--- Lines to somebody who may be slow: at most `limit` bytes wait.
+---@param fd integer taken over
+---@param limit number
+---@param fn fun(word: "empty"|"gone")
+---@return exhost.outlet?, string?, string?
+function outlet.open(fd, limit, fn) end
+
+--- ENOBUFS when it does not fit, EPIPE when nobody reads.
+---@param text string
+---@return true?, string?, string?
+function Outlet:put(text) end
+
+function Outlet:close() end
+
+-- exhost.cgroup_core ---------------------------------------------------------------------
+
+-- exhost.lines ---------------------------------------------------------------------------
+
+---@class exhost.lines_module
+local lines = {}
+
+---@class exhost.lines
+local Lines = {}
+
+--- Read a pipe or socket line by line. fn gets every line without its newline, then nil
+--- once, with a reason unless it is the plain end (EMSGSIZE: a line over the limit).
+---@param fd integer taken over
+---@param limit integer bytes of a line
+---@param fn fun(line: string?, err: string?, code: string?)
+---@return exhost.lines? reader, string? err, string? code
+function lines.open(fd, limit, fn) end
+
+--- fn is not called any more.
+function Lines:close() end
+
+-- exhost.http_core -----------------------------------------------------------------------
+
+---@class exhost.http_module
+local http = {}
+
+---@class exhost.http one engine's address
+local Http = {}
+
+---@class exhost.http_request
+local HttpRequest = {}
+
+---@class exhost.HttpAnswer
+---@field status integer of HTTP; 0 when there was none
+---@field error string? what went wrong; then the body may be cut short
+---@field refused boolean nobody listens there
+---@field body string
+---@field type string?
+---@field version string? header Api-Version
+---@field stdout string? with frames, as stderr and truncated
+
+---@class exhost.HttpOptions
+---@field method string
+---@field path string encoded
+---@field headers string[]? "Name: value"
+---@field body string?
+---@field limit integer? bytes of a body that is kept; default 16 MiB
+---@field frames boolean? the body is a multiplexed stream
+---@field on_answer fun(answer: exhost.HttpAnswer) once
+---@field on_data fun(bytes: string)? pieces of a 2xx body, which is then not kept
+
+--- A client for a unix socket's path or "host:port". Loads libcurl.
+---@param address string
+---@return exhost.http? client, string? err, string? code
+function http.open(address) end
+
+--- Begin a request.
+---@param options exhost.HttpOptions
+---@return exhost.http_request? request, string? err, string? code
+function Http:send(options) end
+
+--- Aborts what is in flight.
+function Http:close() end
+
+--- End a request; on_answer is not called any more.
+function HttpRequest:abort() end
+
+
+---@class exhost.cgroup_core
+local cgroup = {}
+
+---@param root string
+---@return 0|1|2 version 0: none
+function cgroup.version(root) end
+
+--- Make a group and its parents, with the controllers of `enable` ("+memory +pids") switched
+--- on in every parent.
+---@param root string
+---@param path string absolute, below root
+---@param enable string?
+---@return true?, string?, string?
+function cgroup.make(root, path, enable) end
+
+---@return true?, string?, string?
+function cgroup.write(path, file, value) end
+
+---@return string?, string?, string? at most 64 KiB
+function cgroup.read(path, file) end
+
+--- SIGKILL to each process. Call again until 0.
+---@return integer? found, string?, string?
+function cgroup.kill(path) end
+
+--- EBUSY while it has processes; gone already is no error.
+---@return true?, string?, string?
+function cgroup.remove(path) end
+
+-- exhost.system --------------------------------------------------------------------------
+
+---@class exhost.system
+local system = {}
+
+---@class exhost.User
+---@field uid integer
+---@field gid integer
+---@field name string "" when in no database
+---@field home string
+---@field groups integer[] the primary one among them
+
+---@return integer uid, integer gid, integer pid
+function system.ids() end
+
+---@return string?, string?, string?
+function system.cwd() end
+
+--- Absolute, without symlinks.
+---@return string?, string?, string?
+function system.real_path(path) end
+
+--- Whether only root or we could have written it, and every folder above it.
+---@return true?, string? why, string?
+function system.trusted(path) end
+
+---@param bytes integer 1 to 32
+---@return string?, string?, string?
+function system.random_hex(bytes) end
+
+---@param fd integer
+---@return integer? columns, integer? rows nothing when it is no terminal
+function system.terminal(fd) end
+
+---@param errno integer
+---@return string text, string name
+function system.error_text(errno) end
+
+--- All of it, waiting where fd makes us wait: for the command's own output.
+---@return true?, string?, string?
+function system.write(fd, text) end
+
+--- Up to its end; EFBIG above max bytes. Waits: for the command.
+---@return string?, string?, string?
+function system.read_all(fd, max) end
+
+--- What is there now, "" at the end, EAGAIN when nothing is.
+---@return string?, string?, string?
+function system.read_some(fd) end
+
+--- A pipe: both ends block, and are closed in programs that are started.
+---@return integer? read_end, integer|string write_end
+function system.pipe() end
+
+---@return true?, string?, string?
+function system.close(fd) end
+
+--- From /etc/passwd and /etc/group; nil when not there.
+---@return exhost.User?
+function system.own_user() end
+
+--- Look up "name", "uid", "name:group" …, off the loop. ENOENT: no user, ESRCH: no group.
+---@param spec string
+---@param done fun(user: exhost.User?, message: string?, code: string?)
+---@return true?, string?, string? queued
+function system.find_user(spec, done) end
+
+--- SIGKILL every process of ours that has the variable and no shim, off the loop.
+---@param variable string NAME=value
+---@param done fun(count: integer)
+---@return true?, string?, string? queued
+function system.sweep(variable, done) end
+
+-- exhost.build ---------------------------------------------------------------------------
+
+---@class exhost.build
+---@field share string folder of lua/, backends/, policies/
+---@field libexec string folder of exhost-shim
+---@field version string

@@ -1,0 +1,109 @@
+local body = require "backends.docker.body"
+local json = require "exhost.json"
+local params = require "backends.docker.params"
+local request = require "exhost.request"
+
+local function asked(fields, image_params)
+  local raw = { job_id = "job-1", execution_id = "exec-1",
+    engine_spec = { type = "docker", params = { image = "bb:1" } } }
+  for key, value in pairs(fields or {}) do raw[key] = value end
+  for key, value in pairs(image_params or {}) do raw.engine_spec.params[key] = value end
+  return request.normalise(raw, { params = { docker = params } })
+end
+
+local function create(fields, image_params, image)
+  return body.make(assert(asked(fields, image_params)), "root", image or {}).create
+end
+
+describe("docker body", function()
+  it("has DMS's labels and our own, and the job's name", function()
+    local made = body.make(assert(asked()), "root", {})
+    assert.equal("job-1", made.name)
+    assert.same({ ["nunet-executor"] = "root", ["nunet-jobID"] = "job-1",
+      ["nunet-executionID"] = "exec-1", ["exhost.executor"] = "root", ["exhost.job"] = "job-1",
+      ["exhost.execution"] = "exec-1" }, made.create.Labels)
+  end)
+
+  it("is JSON that Go accepts", function()
+    local text = assert(json.encode(create({ inputs = {}, outputs = {},
+      resources = { cpu = { cores = 4.1 }, ram = { size = 17179869184 } },
+      ports_to_bind = { { host_port = 80, executor_port = 80 } } },
+      { cmd = {}, entrypoint = {}, environment = {} })))
+    for _, key in ipairs { "Cmd", "Entrypoint", "Env", "Mounts", "Binds", "CapAdd", "Devices" } do
+      assert.not_matches('"' .. key .. '":{', text)
+    end
+    assert.matches('"ExposedPorts":{"80/tcp":{}}', text)
+    assert.matches('"NanoCpus":4100000000,', text)
+    assert.matches('"Memory":17179869184,', text)
+    for number in text:gmatch(":(%-?[%d.eE+]+)[,}]") do assert.matches("^%-?%d+$", number) end
+  end)
+
+  it("keeps every byte of words and variables", function()
+    local environment = { "MULTI=l1\nl2\n", "Q=a\"b'c\\d$HOME `x`", "EQ=a=b=c", "EMPTY=",
+      "UNI=naïve 日本", "SP= x ", "A=1", "A=2" }
+    local made = create({}, { environment = environment, cmd = { "printf", "%s|", "a b", "" } })
+    assert.same({ environment[1], environment[2], environment[3], environment[4], environment[5],
+      environment[6], "A=2" }, made.Env)
+    assert.same({ "printf", "%s|", "a b", "" }, made.Cmd)
+    local _, err = asked({}, { environment = { "NOEQUALS" } })
+    assert.matches("^engine_spec.params.environment%[1%]: ", err)
+  end)
+
+  it("binds ports as asked", function()
+    local made = create { ports_to_bind = { { ip = "::1", host_port = 8080, executor_port = 80 },
+      { ip = "127.0.0.1", host_port = 8081, executor_port = 80 },
+      { executor_port = 53, protocol = "udp" } } }
+    assert.same({ ["80/tcp"] = { { HostIp = "::1", HostPort = "8080" },
+      { HostIp = "127.0.0.1", HostPort = "8081" } },
+      ["53/udp"] = { { HostIp = "", HostPort = "" } } }, made.HostConfig.PortBindings)
+    assert.same({ ["80/tcp"] = {}, ["53/udp"] = {} }, made.ExposedPorts)
+    for field, port in pairs { ip = { ip = "127.0.1", executor_port = 1 },
+      host_port = { host_port = 70000, executor_port = 1 } } do
+      local _, err = asked { ports_to_bind = { port } }
+      assert.matches("^ports_to_bind%[1%]." .. field .. ": ", err)
+    end
+  end)
+
+  it("mounts paths and volumes, never as text with colons", function()
+    local made = create { inputs = { { type = "bind", source = "/srv/t/task:42/in", target = "/in",
+      readonly = true }, { source = "data", target = "/data" } },
+      outputs = { { source = "/srv/out", target = "/out" } } }
+    assert.same({ Type = "bind", Source = "/srv/t/task:42/in", Target = "/in", ReadOnly = true },
+      made.HostConfig.Mounts[1])
+    assert.equal("volume", made.HostConfig.Mounts[2].Type)
+    assert.equal("root", made.HostConfig.Mounts[2].VolumeOptions.Labels["exhost.executor"])
+    assert.is_nil(made.HostConfig.Mounts[3].ReadOnly)
+    assert.is_nil(made.HostConfig.Binds)
+  end)
+
+  it("limits and is safe by default", function()
+    local host = create({ resources = { cpu = { cores = 0.5 }, ram = { size = 64 * 1024 ^ 2 } } })
+      .HostConfig
+    assert.same({ 67108864, 67108864, 500000000, 4096 },
+      { host.Memory, host.MemorySwap, host.NanoCpus, host.PidsLimit })
+    assert.same({ "no-new-privileges" }, host.SecurityOpt)
+    assert.is_nil(host.Privileged)
+    assert.is_nil(create({ resources = { ram = { size = 1024 } } }).HostConfig.Memory)
+    assert.is_true(create({}, { privileged = true }).HostConfig.Privileged)
+  end)
+
+  it("takes the rest of a request", function()
+    local made = create({ gateway_ip = "10.0.0.1", stop_signal = "SIGQUIT" },
+      { restart_policy = "on-failure", user = "1:2", working_directory = "/w", tty = true })
+    assert.same({ Name = "on-failure", MaximumRetryCount = 3 }, made.HostConfig.RestartPolicy)
+    assert.same({ "10.0.0.1", "1.1.1.1" }, made.HostConfig.Dns)
+    assert.same({ "1:2", "/w", true, "SIGQUIT" },
+      { made.User, made.WorkingDir, made.Tty, made.StopSignal })
+  end)
+
+  it("puts scripts before the command, which stays a list of words", function()
+    local scripts = { provision_scripts = { b = "ZQ==", a = "ZQ==" } }
+    local made = body.make(assert(asked(scripts, { cmd = { "a b", "$X" } })), "root",
+      { Entrypoint = { "/entry" }, Cmd = { "unused" } })
+    assert.same({ "/bin/sh", "/.exhost/run" }, made.create.Entrypoint)
+    assert.same({ "/entry", "a b", "$X" }, made.create.Cmd)
+    assert.same({ "a", "b" }, made.scripts)
+    assert.same({ "/mine" }, create(scripts, { entrypoint = { "/mine" } },
+      { Entrypoint = { "/entry" }, Cmd = { "unused" } }).Cmd)
+  end)
+end)

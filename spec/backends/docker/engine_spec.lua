@@ -1,0 +1,207 @@
+--- Docker jobs on a real engine: EXHOST_DOCKER_SOCKET names its socket, which has bb:1.
+
+local async = require "exhost.async"
+local base64 = require "exhost.base64"
+local client = require "backends.docker.client"
+local executor = require "exhost.executor"
+local scratch = require "support.scratch"
+local system = require "exhost.system"
+
+local socket = os.getenv("EXHOST_DOCKER_SOCKET")
+
+local function request(fields, params)
+  local id = "e-" .. system.random_hex(6)
+  local made = { job_id = id, execution_id = id, stop_grace = 1,
+    engine_spec = { type = "docker", params = { image = "bb:1" } } }
+  for key, value in pairs(fields or {}) do made[key] = value end
+  for key, value in pairs(params or {}) do made.engine_spec.params[key] = value end
+  return made
+end
+
+local function sh(script, fields, params)
+  params = params or {}
+  params.entrypoint = { "/bin/sh", "-c", script }
+  return request(fields, params)
+end
+
+--- A body with an executor on the engine; everything of it is removed afterwards.
+local function with(body, settings)
+  return scratch.with(function(_, path)
+    if not socket then return pending "EXHOST_DOCKER_SOCKET is not set" end
+    settings = settings or {}
+    settings.backends = { docker = { host = socket } }
+    local ex = assert(executor.open { id = "spec-" .. system.random_hex(4),
+      state_dir = path .. "/state", backend = "docker", settings = settings })
+    local ok, err = xpcall(body, function(e)
+      return type(e) == "table" and e or debug.traceback(e, 2)
+    end, ex, path)
+    local clean, why = ex:cleanup()
+    ex:close()
+    if not ok then error(err, 0) end
+    assert(clean, why)
+  end)
+end
+
+local function api()
+  return assert(client.open(socket))
+end
+
+local function containers(ex)
+  local backend = assert(ex:backend())
+  return assert(backend:list())
+end
+
+describe("docker: what an engine refuses", function()
+  local SAYS = {
+    { "no such image", { image = "nosuch:1" }, "no such image", nil },
+    { "a command that is not there", { entrypoint = { "/no/such" } }, "no such file", "ENOENT" },
+    { "a bare name", { entrypoint = { "nosuch" } }, "not found in $PATH", "ENOENT" },
+    { "what is not executable", { entrypoint = { "/etc/passwd" } }, "permission denied", "EACCES" },
+    { "an unknown user", { user = "nosuchuser", entrypoint = { "true" } }, "unable to find user", nil },
+    { "an unknown network", { network = "nosuchnet", entrypoint = { "true" } }, "nosuchnet", nil },
+  }
+  for _, case in ipairs(SAYS) do
+    it("is told in its words, leaves nothing, and the id can be used again: " .. case[1],
+      with(function(ex)
+        local asked = request({}, case[2])
+        local _, err, code, data = ex:start(asked)
+        assert.equal("engine", code, err)
+        assert.matches("^start docker execution " .. asked.execution_id:gsub("%-", "%%-"), err)
+        assert.is_truthy(err:find(case[3], 1, true), err)
+        if case[4] then assert.equal(case[4], data.name) end
+        assert.same({}, containers(ex))
+        asked.engine_spec.params = { image = "bb:1", entrypoint = { "true" } }
+        assert.equal(0, assert(ex:run(asked)).exit_code)
+      end, { image_pull = "never" }))
+  end
+
+  it("includes a mount whose source is not there, which is not made", with(function(ex, path)
+    local missing = path .. "/none"
+    local asked = request({ inputs = { { source = missing, target = "/in" } } })
+    local _, err = ex:start(asked)
+    assert.is_truthy(err:find(missing, 1, true), err)
+    assert.is_nil(system.real_path(missing))
+  end))
+
+  it("includes a name that a stranger's container has, which is left alone", with(function(ex)
+    local asked, engine = sh "true", api()
+    local made = assert(engine:call("POST", "/containers/create",
+      { query = { name = asked.job_id }, body = { Image = "bb:1", Cmd = { "true" } } }))
+    local _, err, code = ex:start(asked)
+    assert.equal("engine", code)
+    assert.matches("taken by a container that is not ours", err)
+    assert(engine:call("GET", "/containers/" .. made.Id .. "/json"))
+    engine:call("DELETE", "/containers/" .. made.Id)
+    engine:close()
+  end))
+
+  it("is `unavailable` where nobody listens", with(function(ex, path)
+    local other = assert(executor.open { id = "spec", state_dir = path .. "/other",
+      backend = "docker", settings = { backends = { docker = { host = path .. "/none.sock" } } } })
+    local _, err, code = other:start(request({}, { entrypoint = { "true" } }))
+    assert.equal("unavailable", code)
+    assert.matches("none.sock cannot be reached", err)
+    other:close()
+    assert.same({}, containers(ex))
+  end))
+end)
+
+describe("docker: a job", function()
+  it("has its limits, and is told to be out of memory", with(function(ex)
+    local result = assert(ex:run(sh("x=$(head -c 64000000 /dev/zero | tr '\\0' x); echo ${#x}",
+      { resources = { ram = { size = 16 * 1024 * 1024 } } })))
+    assert.equal("oom", result.reason)
+    assert.is_true(result.evidence.oom_killed)
+  end))
+
+  it("has its environment, folder, user and mounts", with(function(ex, path)
+    os.execute("mkdir -m 755 " .. path .. "/in && echo data > " .. path .. "/in/file; mkdir -m 777 "
+      .. path .. "/out; chmod 755 " .. path)
+    local asked = sh("cat /in/file; id -u; pwd; echo $A; echo made > /out/file; touch /in/x 2>&1",
+      { inputs = { { source = path .. "/in", target = "/in", readonly = true } },
+        outputs = { { source = path .. "/out", target = "/out" } } },
+      { environment = { "A=x y" }, user = "1000", working_directory = "/home/user" })
+    local result = assert(ex:run(asked))
+    assert.matches("^data\n1000\n/home/user\nx y\n.*Read%-only", result.stdout)
+    local file = assert(io.open(path .. "/out/file"))
+    assert.equal("made\n", file:read("*a"))
+    file:close()
+  end, { ceiling = { binds = { "/tmp" } } }))
+
+  it("runs scripts first, which may end it", with(function(ex)
+    local scripts = { a = base64.encode("#!/bin/sh\r\necho one\r\n"), b = base64.encode "echo two" }
+    local result = assert(ex:run(request({ provision_scripts = scripts },
+      { entrypoint = { "printf", "<%s>" }, cmd = { "a b", "$X" } })))
+    assert.equal("one\ntwo\n<a b><$X>", result.stdout)
+    local failed = assert(ex:run(sh("echo job", { provision_scripts = {
+      a = base64.encode "echo a; exit 7", b = base64.encode "echo b" } })))
+    assert.same({ "start_failed", 7, "a\n" },
+      { failed.reason, failed.exit_code, failed.stdout })
+    assert.matches('"a"', failed.error_msg)
+  end))
+
+  it("gets its keys, all of them, as its user's", with(function(ex)
+    local result = assert(ex:run(sh("cat .ssh/authorized_keys; stat -c %u:%a .ssh/authorized_keys",
+      { keys = { { type = "ssh", file = "ssh-rsa AAA one" },
+        { type = "ssh", file = "ssh-rsa BBB two\n" } } },
+      { user = "1000:1000", working_directory = "/home/user" })))
+    assert.equal("ssh-rsa AAA one\nssh-rsa BBB two\n1000:600\n", result.stdout)
+  end))
+
+  it("binds ports, and says which", with(function(ex)
+    local asked = sh("sleep 30", { ports_to_bind = { { ip = "127.0.0.1", executor_port = 80 },
+      { ip = "127.0.0.1", executor_port = 53, protocol = "udp" } } })
+    assert(ex:start(asked))
+    local net = assert(ex:net_info(asked.execution_id))
+    assert.equal("bridge", net.interface_name)
+    assert.matches("^%d+%.%d+%.%d+%.%d+$", net.ip_address)
+    assert.equal(2, #net.mapped_ports)
+    assert.same({ 53, "udp", "127.0.0.1" }, { net.mapped_ports[1].executor_port,
+      net.mapped_ports[1].protocol, net.mapped_ports[1].host_ip })
+    assert.is_true(net.mapped_ports[2].host_port > 0)
+  end))
+
+  it("that was killed or removed behind our back is told so", with(function(ex)
+    local engine = api()
+    local killed, removed = sh "sleep 60", sh "sleep 60"
+    assert(ex:start(killed))
+    assert(engine:call("POST", "/containers/" .. killed.job_id .. "/kill"))
+    local result = assert(ex:wait(killed.execution_id, 10))
+    assert.is_true(result.killed)
+    assert.equal(137, result.exit_code)
+    assert(ex:start(removed))
+    assert(engine:call("DELETE", "/containers/" .. removed.job_id, { query = { force = "1" } }))
+    result = assert(ex:wait(removed.execution_id, 15))
+    assert.is_true(result.killed)
+    engine:close()
+  end))
+
+  it("goes on when its shim dies, and loses no output", with(function(ex, path)
+    local asked = sh "i=0; while [ $i -lt 30 ]; do i=$((i+1)); echo $i; sleep 0.1; done; exit 4"
+    assert(ex:start(asked))
+    async.sleep(0.5)
+    local folder = path .. "/state/" .. ex.name .. "/executions/" .. asked.execution_id
+    local found = require("crash.processes")
+    local shims = found.shims(path .. "/state")
+    assert.equal(1, #shims, folder)
+    found.kill(shims)
+    local result = assert(ex:wait(asked.execution_id, 20))
+    local expected = {}
+    for i = 1, 30 do expected[i] = i .. "\n" end
+    assert.same({ 4, table.concat(expected) }, { result.exit_code, result.stdout })
+  end))
+
+  it("leaves nothing after cleanup, whoever made it", with(function(ex)
+    local engine = api()
+    assert(engine:call("POST", "/containers/create", { body = { Image = "bb:1", Cmd = { "true" },
+      Labels = { ["exhost.executor"] = ex.name } } }))
+    assert(engine:call("POST", "/volumes/create", { body = { Name = ex.name .. "-v",
+      Labels = { ["exhost.executor"] = ex.name } } }))
+    assert(ex:start(sh "sleep 60"))
+    assert(ex:cleanup())
+    assert.same({}, containers(ex))
+    local _, _, code = engine:call("GET", "/volumes/" .. ex.name .. "-v")
+    assert.equal("not_found", code)
+    engine:close()
+  end))
+end)

@@ -1,0 +1,116 @@
+/* calls.c - calls that are wrong, late, or not wanted any more. */
+#include "embed.h"
+
+enum { HUGE_SIZE = 64 * 1024 * 1024 };
+
+static void wrong(exhost_t *host) {
+  CHECK(exhost_call(host, 1, NULL, NULL, 0, -1) == EXHOST_INVALID);
+  CHECK(exhost_call(host, 1, "list", NULL, 5, -1) == EXHOST_INVALID);
+  answers(host, EXHOST_INVALID, "list", "{");
+  answers(host, EXHOST_INVALID, "list", "7");
+  answers(host, EXHOST_INVALID, "list", "\"text\"");
+  answers(host, EXHOST_INVALID, "list", "[1]");
+  answers(host, EXHOST_INVALID, "list", "{\"unknown\":1}");
+  answers(host, EXHOST_INVALID, "no_such_method", "{}");
+  answers(host, EXHOST_INVALID, "", "{}");
+  answers(host, EXHOST_INVALID, "wait", "{}");
+  answers(host, EXHOST_INVALID, "wait", "{\"id\":7}");
+  answers(host, EXHOST_INVALID, "start", "{\"request\":{\"nothing\":true}}");
+  answers(host, EXHOST_NOT_FOUND, "wait", with_id("nobody"));
+  answers(host, EXHOST_NOT_FOUND, "wait", with_id("../../etc"));
+  answers(host, EXHOST_OK, "list", "");
+  CHECK(exhost_call(host, 2, "list", NULL, 0, -1) == 0);
+  exhost_event_free(expect(host, 2));
+}
+
+static void huge(exhost_t *host) {
+  char *text = malloc(HUGE_SIZE);
+  CHECK(text != NULL);
+  memset(text, '[', HUGE_SIZE);
+  CHECK(exhost_call(host, 1, "start", text, HUGE_SIZE, -1) == 0);
+  exhost_event *event = expect(host, 1);
+  CHECK(event->code == EXHOST_INVALID, "%.100s", event->json);
+  CHECK(event->len < 4096, "%zu bytes of text", event->len);
+  exhost_event_free(event);
+
+  const char *head = "{\"request\":{\"job_id\":\"huge\",\"engine_spec\":{\"params\":{"
+                     "\"cmd\":[\"/bin/true\",\"";
+  const char *tail = "\"]}}}}";
+  memset(text, 'x', HUGE_SIZE);
+  memcpy(text, head, strlen(head));
+  memcpy(text + HUGE_SIZE - strlen(tail), tail, strlen(tail));
+  CHECK(exhost_call(host, 2, "start", text, HUGE_SIZE, -1) == 0);
+  event = expect(host, 2);
+  CHECK(event->code == EXHOST_INVALID, "%.100s", event->json);
+  CHECK(event->len < 4096, "%zu bytes of text", event->len);
+  exhost_event_free(event);
+  free(text);
+  answers(host, EXHOST_NOT_FOUND, "status", with_id("huge"));
+}
+
+static void late(exhost_t *host) {
+  const char *json = job("late", "exit 0");
+  CHECK(exhost_call(host, 1, "start", json, strlen(json), 0) == 0);
+  exhost_event *event = expect(host, 1);
+  CHECK(event->code == EXHOST_TIMEOUT, "%s", event->json);
+  exhost_event_free(event);
+  answers(host, EXHOST_NOT_FOUND, "status", with_id("late"));
+
+  answers(host, EXHOST_OK, "start", job("long", "sleep 60"));
+  for (int64_t ms = 0; ms < 100; ms += 49) {
+    const char *id = with_id("long");
+    CHECK(exhost_call(host, 2, "wait", id, strlen(id), ms) == 0);
+    event = expect(host, 2);
+    CHECK(event->code == EXHOST_TIMEOUT, "%s", event->json);
+    exhost_event_free(event);
+  }
+}
+
+/* The call is cancelled, not the execution. */
+static void cancelled(exhost_t *host) {
+  CHECK(exhost_cancel(host, 99) == 0);
+  begin(host, 3, "wait", with_id("long"));
+  begin(host, 3, "wait", with_id("long"));
+  begin(host, 4, "wait", with_id("long"));
+  CHECK(exhost_cancel(host, 3) == 0);
+  CHECK(exhost_cancel(host, 3) == 0);
+  for (int i = 0; i < 2; i++) {
+    exhost_event *event = expect(host, 3);
+    CHECK(event->code == EXHOST_CANCELLED, "%s", event->json);
+    exhost_event_free(event);
+  }
+  exhost_event *event;
+  CHECK(exhost_next(host, &event, 20) == EXHOST_TIMEOUT);
+  exhost_cancel(host, 4);
+  exhost_event_free(expect(host, 4));
+  answers(host, EXHOST_OK, "status", with_id("long"));
+}
+
+/* A start that is cancelled has happened or has not. */
+static void cancelled_starts(exhost_t *host) {
+  for (int i = 0; i < 50; i++) {
+    char id[32];
+    snprintf(id, sizeof id, "start-%d", i);
+    begin(host, 5, "start", job(id, "sleep 60"));
+    usleep((useconds_t)i * 100);
+    CHECK(exhost_cancel(host, 5) == 0);
+    exhost_event *event = expect(host, 5);
+    int code = event->code;
+    CHECK(code == EXHOST_OK || code == EXHOST_CANCELLED, "%s", event->json);
+    exhost_event_free(event);
+    answers(host, code == EXHOST_OK ? EXHOST_OK : EXHOST_NOT_FOUND, "status",
+            with_id(id));
+  }
+}
+
+int main(int argc, char **argv) {
+  exhost_t *host = open_host(argv[argc - 1]);
+  wrong(host);
+  huge(host);
+  late(host);
+  cancelled(host);
+  cancelled_starts(host);
+  answers(host, EXHOST_OK, "cleanup", "{}");
+  exhost_close(host, 0);
+  return 0;
+}
