@@ -18,9 +18,19 @@ void xh_engine_quiet(xh_shim *s, uint64_t now) {
   s->quiet_at = xh_clock_first(quiet, s->cut_at);
 }
 
+/* Somebody's forced removal kills first, and goes on while we look. One after the
+ * end has another code, and ours comes after a stop. */
+static bool is_being_removed(const xh_shim *s) {
+  const xh_inspect *state = &s->engine->state;
+  bool removing =
+    strcmp(state->status, "removing") == 0 || strcmp(state->status, "dead") == 0;
+  return removing && state->code == KILLED && !state->oom_killed && !s->stop.noted;
+}
+
 void xh_engine_over(xh_shim *s, uint64_t now) {
   xh_engine *e = s->engine;
   s->phase = XH_ENDING;
+  e->removed |= is_being_removed(s);
   s->ended_at = xh_clock(CLOCK_REALTIME);
   s->ended_mono = now;
   s->cut_at = xh_clock_after(now, xh_clock_ms(s->spec.pipe_grace_max_ms));

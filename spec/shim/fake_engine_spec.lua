@@ -216,6 +216,18 @@ describe("a shim's engine", function()
     assert.is_nil(exit.gaps or exit.never_ran)
   end))
 
+  it("may be removing it while it is asked", with({ script = { { sleep = 20 },
+    { exit = 137, status = "removing" } } }, function(e, dir)
+    local exit = run(e, dir)
+    assert.same({ "1", nil }, { exit.removed, exit.code })
+  end))
+
+  it("may remove it at its end", with({ script = { { sleep = 20 },
+    { exit = 3, status = "removing" } } }, function(e, dir)
+    local exit = run(e, dir)
+    assert.same({ nil, "3" }, { exit.removed, exit.code })
+  end))
+
   it("tells of memory and of its own errors", with({ state = { error = "a \\u003cb\\n\\\"c",
     code = 0 }, script = { { oom = 1 }, { exit = 137 } } }, function(e, dir)
     local exit = run(e, dir)

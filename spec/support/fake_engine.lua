@@ -237,7 +237,9 @@ local STEPS = {
 
 local function run_script()
   while script and script[1] and now() >= wake_at do
-    for name, value in pairs(table.remove(script, 1)) do STEPS[name](value) end
+    local step = table.remove(script, 1)
+    for name, value in pairs(step) do STEPS[name](value) end
+    container.status = step.status or container.status
   end
 end
 
