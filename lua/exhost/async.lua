@@ -37,19 +37,9 @@ local function current()
   return task
 end
 
--- Coroutines whose task has ended, to be used again: making one costs more than a short
--- task does.
-local idle, MOST_IDLE = {}, 64
-local ENDED = {}
-
---- What each coroutine runs: one task after the other.
-local function work(fn, ...)
-  return work(coroutine.yield(ENDED, pack(fn(...))))
-end
-
 local function finish(task, ok, ...)
   task.done = true
-  alive[task] = nil
+  alive[task], tasks[task.co] = nil, nil -- not left to the collector: a big weak table is slow
   task.result = pack(ok, ...)
   for _, waiter in ipairs(task.waiters or {}) do
     waiter()
@@ -68,11 +58,8 @@ local function step(task, ...)
     -- task by chance has nothing to do with it.
     local on_error = task.on_error or function() error(message, 0) end
     loop.timer(0, function() on_error(message) end)
-  elseif result[2] == ENDED then
-    local co, answers = task.co, result[3]
-    tasks[co], task.co = nil, nil
-    if #idle < MOST_IDLE then idle[#idle + 1] = co end
-    finish(task, true, unpack(answers, 1, answers.n))
+  elseif coroutine.status(task.co) == "dead" then
+    finish(task, unpack(result, 1, result.n))
   end
 end
 
@@ -82,13 +69,13 @@ end
 ---@param options? { on_error: fun(message), deadline: number }
 ---@return exhost.Task
 function async.spawn(fn, options, ...)
-  local task = { co = table.remove(idle) or coroutine.create(work) }
+  local task = { co = coroutine.create(fn) }
   if options then
     task.on_error, task.deadline = options.on_error, options.deadline
   end
   tasks[task.co] = task
   alive[task] = true
-  step(task, fn, ...)
+  step(task, ...)
   return task
 end
 
