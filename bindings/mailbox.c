@@ -101,15 +101,18 @@ xh_call *xh_mailbox_take(xh_mailbox *m, bool last) {
 static void append(xh_mailbox *m, xh_event_box *box) {
   uint64_t one = 1;
   pthread_mutex_lock(&m->lock);
-  if (m->last_event != NULL)
+  if (m->last_event != NULL) {
     m->last_event->next = box;
-  else
+  } else { /* after others, it is readable already */
     m->first_event = box;
+    ssize_t done = write(m->ready, &one, sizeof one);
+    (void)done;
+  }
   m->last_event = box;
-  ssize_t done = write(m->ready, &one, sizeof one);
-  (void)done;
-  pthread_cond_broadcast(&m->changed);
+  bool awaited = m->readers > 0;
   pthread_mutex_unlock(&m->lock);
+  if (awaited) /* not inside: who wakes up would wait for the lock at once */
+    pthread_cond_broadcast(&m->changed);
 }
 
 void xh_mailbox_put(xh_mailbox *m, uint64_t tag, int code, const char *json, size_t len,

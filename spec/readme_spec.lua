@@ -44,6 +44,30 @@ describe("lua/README.md", function()
   end
 end)
 
+describe("README.md", function()
+  it("has the example in Go", function()
+    for _, block in ipairs(blocks("README.md")) do
+      if block.info == "go" then
+        assert.equal(read("bindings/examples/follow-go/main.go"), block.content)
+        return
+      end
+    end
+    error("no block in Go")
+  end)
+end)
+
+describe("bindings/README.md", function()
+  it("names every method and its parameters", function()
+    local text = read("bindings/README.md"):match("\n## Embedding\n.*$")
+    for name, method in pairs(require("exhost.rpc").METHODS) do
+      assert.is_truthy(text:find("`" .. name .. "`", 1, true), name)
+      for parameter in pairs(method.params) do
+        assert.is_truthy(text:find(parameter, 1, true), name .. ": " .. parameter)
+      end
+    end
+  end)
+end)
+
 describe("backends/README.md", function()
   it("has a backend that passes the conformance specs", cli.with(function(x)
     local folder = x.dir:open("backends", true):open("bare", true)

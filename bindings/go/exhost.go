@@ -52,6 +52,7 @@ type params = map[string]any
 // Executor is a handle on one backend's executions of one executor id.
 type Executor struct {
 	id, backend string
+	bare        []byte // the params of a call that has none
 	host        *host
 	closing     sync.Once
 }
@@ -94,6 +95,7 @@ func NewExecutor(ctx context.Context, id string, options Options) (*Executor, er
 	if e.backend == "" {
 		e.backend = "process"
 	}
+	e.bare, _ = json.Marshal(params{"backend": e.backend}) // a string always encodes
 	var answered struct{ ID string }
 	if err := e.Call(ctx, "id", nil, &answered); err != nil { // opens the backend
 		e.Close()
@@ -142,11 +144,18 @@ func (e *Executor) begin(ctx context.Context, method string, p params) (uint64, 
 	if err := ctx.Err(); err != nil {
 		return 0, nil, err
 	}
+	if len(p) == 0 {
+		return e.host.begin(method, e.bare)
+	}
 	all := params{"backend": e.backend}
 	for key, value := range p {
 		all[key] = value
 	}
-	return e.host.begin(method, all)
+	text, err := json.Marshal(all)
+	if err != nil {
+		return 0, nil, newError(codeInvalid, fmt.Sprintf("%s: encode parameters: %v", method, err))
+	}
+	return e.host.begin(method, text)
 }
 
 func decodeAnswer(method string, text []byte, out any) error {

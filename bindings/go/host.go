@@ -4,12 +4,27 @@ package exhost
 #cgo pkg-config: exhost
 #include <stdlib.h>
 #include <exhost.h>
+
+enum { BATCH = 64 };
+
+// Up to BATCH events in one step out of Go. Returns how many; *code is that of the last
+// exhost_next().
+static int take(exhost_t *host, exhost_event **events, int timeout, int *code) {
+  int n = 0;
+  while (n < BATCH && (*code = exhost_next(host, &events[n], n == 0 ? timeout : 0)) == 0)
+    n++;
+  return n;
+}
+
+static void free_all(exhost_event **events, int n) {
+  for (int i = 0; i < n; i++)
+    exhost_event_free(events[i]);
+}
 */
 import "C"
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"sync"
@@ -111,38 +126,33 @@ func (h *host) dispatch(ready *os.File, handle *C.exhost_t) {
 
 // take hands on events until there are none, or no more; then it is true.
 func (h *host) take(handle *C.exhost_t, timeout C.int) bool {
-	var event *C.exhost_event
-	for {
-		switch C.exhost_next(handle, &event, timeout) {
-		case C.EXHOST_OK:
-		case C.EXHOST_CLOSED:
-			return true
-		default:
-			return false
-		}
-		a := answer{code: int(event.code), fd: int(event.fd),
-			json: C.GoBytes(unsafe.Pointer(event.json), C.int(event.len))}
-		event.fd = -1
-		tag := uint64(event.tag)
-		C.exhost_event_free(event)
+	var events [C.BATCH]*C.exhost_event
+	var answers [C.BATCH]answer
+	var waiters [C.BATCH]chan answer
+	code := C.int(C.EXHOST_OK)
+	for code == C.EXHOST_OK {
+		n := int(C.take(handle, &events[0], timeout, &code))
 		h.lock.Lock()
-		waiter := h.waiting[tag]
-		delete(h.waiting, tag)
+		for i, event := range events[:n] {
+			waiters[i] = h.waiting[uint64(event.tag)]
+			delete(h.waiting, uint64(event.tag))
+		}
 		h.lock.Unlock()
-		if waiter != nil {
-			waiter <- a // has room for it
-		} else if a.fd >= 0 {
-			syscall.Close(a.fd)
+		for i, event := range events[:n] {
+			answers[i] = answer{code: int(event.code), fd: int(event.fd),
+				json: C.GoBytes(unsafe.Pointer(event.json), C.int(event.len))}
+			event.fd = -1
+		}
+		C.free_all(&events[0], C.int(n))
+		for i := range events[:n] {
+			waiters[i] <- answers[i] // has room for it
 		}
 	}
+	return code == C.EXHOST_CLOSED
 }
 
-// begin sends a call. Its answer comes on the channel, always.
-func (h *host) begin(method string, params any) (uint64, chan answer, error) {
-	text, err := json.Marshal(params)
-	if err != nil {
-		return 0, nil, newError(codeInvalid, fmt.Sprintf("%s: encode parameters: %v", method, err))
-	}
+// begin sends a call with params in JSON. Its answer comes on the channel, always.
+func (h *host) begin(method string, text []byte) (uint64, chan answer, error) {
 	name := append([]byte(method), 0)
 	waiter := make(chan answer, 1)
 	h.lock.Lock()

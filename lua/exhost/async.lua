@@ -39,7 +39,7 @@ end
 
 local function finish(task, ok, ...)
   task.done = true
-  alive[task] = nil
+  alive[task], tasks[task.co] = nil, nil -- not left to the collector: a big weak table is slow
   task.result = pack(ok, ...)
   for _, waiter in ipairs(task.waiters or {}) do
     waiter()

@@ -55,7 +55,8 @@ function executor.open(options)
   return setmetatable({
     state = store, settings = settings, name = id, opened = {},
     default_backend = options.backend or "process", lua_path = options.lua_path,
-    only = options.only, lenient = options.lenient, readers = {}, feeds = {}, shared = {},
+    only = options.only, lenient = options.lenient, readers = {}, feeds = {},
+    waits = {}, shared = {},
   }, Executor)
 end
 
@@ -165,10 +166,33 @@ function Executor:run(request)
   return self:wait(id)
 end
 
+--- Everybody who waits for an execution joins one task, which watches it: a wait costs no
+--- descriptor. It ends when the last of them has left.
+local function join_wait(self, id)
+  local shared = self.waits[id]
+  if not shared then
+    shared = { waiters = 0 }
+    self.waits[id] = shared
+    shared.task = async.spawn(function()
+      local value, err, code, data = execution.dispatch(self, id, "wait")
+      if self.waits[id] == shared then self.waits[id] = nil end
+      return value, err, code, data
+    end, { on_error = function() end }) -- join tells it
+  end
+  shared.waiters = shared.waiters + 1
+  local value, err, code, data = async.join(shared.task)
+  shared.waiters = shared.waiters - 1
+  if shared.waiters == 0 and not shared.task.done then
+    if self.waits[id] == shared then self.waits[id] = nil end
+    async.cancel(shared.task)
+  end
+  return value, err, code, data
+end
+
 --- The result; repeatable. `timeout` in seconds, nil for none.
 ---@return table? result, string? err, string? code
 function Executor:wait(id, timeout)
-  local value, err, code = async.with_deadline(timeout, execution.dispatch, self, id, "wait")
+  local value, err, code = async.with_deadline(timeout, join_wait, self, id)
   if code == "timeout" then
     err = string.format("wait for execution (%s): timeout", id)
   end
