@@ -5,7 +5,8 @@ local scratch = require "support.scratch"
 
 local function source(version, body)
   return string.format('return { name = "cpu", version = "%s", '
-    .. 'host_config = function(_, _, c) %s end, examples = { { request = {}, host = {}, expect = {} } } }', version, body)
+    .. 'host_config = function(_, _, c) %s end, '
+    .. 'examples = { { request = {}, host = {}, expect = {} } } }', version, body)
 end
 
 local function write(path, text)
