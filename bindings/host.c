@@ -57,6 +57,7 @@ static const luaL_Reg MODULES[] = {
   {"exhost.dir", luaopen_exhost_dir},
   {"exhost.http_core", luaopen_exhost_http},
   {"exhost.lines", luaopen_exhost_lines},
+  {"exhost.listen", luaopen_exhost_listen},
   {"exhost.outlet", luaopen_exhost_outlet},
   {"exhost.process_core", luaopen_exhost_process},
   {"exhost.channel", luaopen_exhost_channel},

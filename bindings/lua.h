@@ -77,6 +77,7 @@ const char *xh_opt_string(lua_State *L, int index, const char *field);
 
 int luaopen_exhost_http(lua_State *L);
 int luaopen_exhost_lines(lua_State *L);
+int luaopen_exhost_listen(lua_State *L);
 int luaopen_exhost_loop(lua_State *L);
 int luaopen_exhost_dir(lua_State *L);
 int luaopen_exhost_outlet(lua_State *L);

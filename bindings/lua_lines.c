@@ -58,13 +58,25 @@ static int lines_open(lua_State *L) {
   return 1;
 }
 
+/* reader:take_fd() -> fd number that came along on a socket, the caller's; nil: none.
+ */
+static int lines_take_fd(lua_State *L) {
+  lines_box *box = luaL_checkudata(L, 1, LINES_TYPE);
+  int fd = box->l == NULL ? -1 : xh_lines_take_fd(box->l);
+  if (fd < 0)
+    return 0;
+  lua_pushinteger(L, fd);
+  return 1;
+}
+
 /* reader:close(). fn is not called any more. */
 static int lines_close(lua_State *L) {
   lines_end(luaL_checkudata(L, 1, LINES_TYPE));
   return 0;
 }
 
-static const luaL_Reg METHODS[] = {{"close", lines_close}, {NULL, NULL}};
+static const luaL_Reg METHODS[] = {
+  {"close", lines_close}, {"take_fd", lines_take_fd}, {NULL, NULL}};
 static const luaL_Reg FUNCTIONS[] = {{"open", lines_open}, {NULL, NULL}};
 
 int luaopen_exhost_lines(lua_State *L) {

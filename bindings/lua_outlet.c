@@ -50,13 +50,15 @@ static int outlet_open(lua_State *L) {
   return 1;
 }
 
-/* outlet:put(text) -> true; ENOBUFS when it does not fit, EPIPE when nobody reads. */
+/* outlet:put(text [, fd]) -> true; ENOBUFS when it does not fit, EPIPE when nobody
+ * reads. A socket passes the descriptor, which is taken over, with the text. */
 static int outlet_put(lua_State *L) {
   size_t len;
   outlet_box *box = luaL_checkudata(L, 1, OUTLET_TYPE);
   const char *text = luaL_checklstring(L, 2, &len);
-  return xh_push_result(L,
-                        box->o == NULL ? UV_EPIPE : xh_outlet_put(box->o, text, len));
+  int fd = (int)luaL_optinteger(L, 3, -1);
+  return xh_push_result(L, box->o == NULL ? UV_EPIPE
+                                          : xh_outlet_put(box->o, text, len, fd));
 }
 
 /* outlet:close(): what waits is dropped; fn is not called any more. */

@@ -164,6 +164,15 @@ static int system_pipe(lua_State *L) {
   return 2;
 }
 
+/* dup(fd) -> another number for the same, closed in programs that are started. */
+static int system_dup(lua_State *L) {
+  int fd = fcntl((int)luaL_checkinteger(L, 1), F_DUPFD_CLOEXEC, 3);
+  if (fd < 0)
+    return xh_push_error(L, -errno);
+  lua_pushinteger(L, fd);
+  return 1;
+}
+
 /* close(fd): a raw descriptor number that we own. */
 static int system_close(lua_State *L) {
   return xh_push_result(L, close((int)luaL_checkinteger(L, 1)) == 0 ? 0 : -errno);
@@ -296,6 +305,7 @@ static const luaL_Reg FUNCTIONS[] = {
   {"read_all", system_read_all},
   {"read_some", system_read_some},
   {"pipe", system_pipe},
+  {"dup", system_dup},
   {"close", system_close},
   {"own_user", system_own_user},
   {"find_user", system_find_user},

@@ -5,16 +5,19 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "buffer.h"
 
-enum { CHUNK = 16384, IDLE_KEEP = 65536 };
+enum { CHUNK = 16384, IDLE_KEEP = 65536, MOST_FDS = 16 };
 
 struct xh_lines {
   uv_poll_t poll;
   int fd;
-  bool ended, closed;
+  bool is_socket, ended, closed;
+  int fds[MOST_FDS];
+  size_t fd_count;
   size_t limit;
   size_t searched; /* bytes that hold no newline */
   xh_buffer in;
@@ -25,6 +28,8 @@ struct xh_lines {
 static void on_closed(uv_handle_t *handle) {
   xh_lines *l = handle->data;
   close(l->fd);
+  for (size_t i = 0; i < l->fd_count; i++)
+    close(l->fds[i]);
   xh_buffer_free(&l->in);
   free(l);
 }
@@ -61,6 +66,41 @@ static void take_lines(xh_lines *l) {
     xh_buffer_free(&l->in); /* one long line must not stay for ever */
 }
 
+static void keep_fds(xh_lines *l, struct msghdr *message) {
+  for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL;
+       c = CMSG_NXTHDR(message, c)) {
+    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+      continue;
+    size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (size_t i = 0; i < count; i++) {
+      int fd;
+      memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+      if (l->fd_count < MOST_FDS)
+        l->fds[l->fd_count++] = fd;
+      else
+        close(fd);
+    }
+  }
+}
+
+static ssize_t read_some(xh_lines *l, char *into) {
+  union {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(MOST_FDS * sizeof(int))];
+  } control;
+  struct iovec piece = {into, CHUNK};
+  struct msghdr message = {.msg_iov = &piece,
+                           .msg_iovlen = 1,
+                           .msg_control = control.bytes,
+                           .msg_controllen = sizeof control.bytes};
+  if (!l->is_socket)
+    return read(l->fd, into, CHUNK);
+  ssize_t n = recvmsg(l->fd, &message, MSG_CMSG_CLOEXEC);
+  if (n > 0)
+    keep_fds(l, &message);
+  return n;
+}
+
 static void on_readable(uv_poll_t *poll, int error, int events) {
   xh_lines *l = poll->data;
   (void)events;
@@ -70,7 +110,7 @@ static void on_readable(uv_poll_t *poll, int error, int events) {
     finish(l, error);
     return;
   }
-  ssize_t n = read(l->fd, l->in.data + l->in.len, CHUNK);
+  ssize_t n = read_some(l, l->in.data + l->in.len);
   if (n < 0 && (errno == EAGAIN || errno == EINTR))
     return;
   if (n <= 0) {
@@ -96,9 +136,21 @@ int xh_lines_open(xh_lines **out, uv_loop_t *loop, int fd, size_t limit,
   l->on_line = on_line;
   l->user = user;
   l->poll.data = l;
+  int type;
+  socklen_t size = sizeof type;
+  l->is_socket = getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
   uv_poll_start(&l->poll, UV_READABLE, on_readable);
   *out = l;
   return 0;
+}
+
+int xh_lines_take_fd(xh_lines *l) {
+  if (l->fd_count == 0)
+    return -1;
+  int fd = l->fds[0];
+  l->fd_count--;
+  memmove(l->fds, l->fds + 1, l->fd_count * sizeof *l->fds);
+  return fd;
 }
 
 void xh_lines_close(xh_lines *l) {

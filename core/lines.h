@@ -20,6 +20,10 @@ typedef void (*xh_lines_fn)(xh_lines *l, const char *line, size_t len, int error
 int xh_lines_open(xh_lines **out, uv_loop_t *loop, int fd, size_t limit,
                   xh_lines_fn on_line, void *user);
 
+/* The next descriptor that came along on a socket, the caller's from then on; -1: none.
+ * It is there by the time its line is told. */
+int xh_lines_take_fd(xh_lines *l);
+
 /* No callback any more; closes fd and frees l in time. Safe on NULL. */
 void xh_lines_close(xh_lines *l);
 

@@ -4,11 +4,21 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "buffer.h"
+
+enum { MOST_FDS = 64 };
+
+/* A descriptor that waits to be passed, and where in the stream. */
+typedef struct passenger {
+  uint64_t at;
+  int fd;
+} passenger;
 
 struct xh_outlet {
   uv_poll_t poll;
@@ -17,13 +27,23 @@ struct xh_outlet {
   bool refused, gone, closed;
   size_t limit;
   xh_buffer queue;
+  uint64_t sent; /* bytes, in all */
+  passenger fds[MOST_FDS];
+  size_t fd_count;
   xh_outlet_fn on_event;
   void *user;
 };
 
+static void drop_fds(xh_outlet *o) {
+  for (size_t i = 0; i < o->fd_count; i++)
+    close(o->fds[i].fd);
+  o->fd_count = 0;
+}
+
 static void on_closed(uv_handle_t *handle) {
   xh_outlet *o = handle->data;
   close(o->fd);
+  drop_fds(o);
   xh_buffer_free(&o->queue);
   free(o);
 }
@@ -38,8 +58,39 @@ static void wait_for_room(xh_outlet *o) {
 
 static void lose(xh_outlet *o) {
   o->gone = true;
+  drop_fds(o);
   xh_buffer_free(&o->queue);
   uv_poll_stop(&o->poll);
+}
+
+/* One send, up to the next descriptor; with it, if it is its turn. */
+static ssize_t send_some(xh_outlet *o, const char *from, size_t len, uint64_t at) {
+  union {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(sizeof(int))];
+  } control = {.bytes = {0}};
+  struct iovec piece = {(char *)from, len};
+  struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
+  bool passes = o->fd_count > 0 && o->fds[0].at == at;
+  size_t next = passes ? 1 : 0;
+  if (o->fd_count > next && o->fds[next].at - at < len)
+    piece.iov_len = (size_t)(o->fds[next].at - at);
+  if (passes) {
+    message.msg_control = control.bytes;
+    message.msg_controllen = sizeof control.bytes;
+    struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+    head->cmsg_level = SOL_SOCKET;
+    head->cmsg_type = SCM_RIGHTS;
+    head->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(head), &o->fds[0].fd, sizeof(int));
+  }
+  ssize_t n = sendmsg(o->fd, &message, MSG_NOSIGNAL);
+  if (n > 0 && passes) {
+    close(o->fds[0].fd);
+    o->fd_count--;
+    memmove(o->fds, o->fds + 1, o->fd_count * sizeof *o->fds);
+  }
+  return n;
 }
 
 /* Returns 0, or a negative error when nobody reads any more. */
@@ -50,13 +101,14 @@ static int push(xh_outlet *o) {
     const char *from = o->queue.data + done;
     size_t len = o->queue.len - done;
     ssize_t n =
-      o->is_socket ? send(o->fd, from, len, MSG_NOSIGNAL) : write(o->fd, from, len);
+      o->is_socket ? send_some(o, from, len, o->sent + done) : write(o->fd, from, len);
     if (n > 0)
       done += (size_t)n;
     else if (n < 0 && errno != EINTR)
       err = -errno;
   }
   xh_buffer_consume(&o->queue, done);
+  o->sent += done;
   return err == UV_EAGAIN ? 0 : err;
 }
 
@@ -97,17 +149,23 @@ int xh_outlet_open(xh_outlet **out, uv_loop_t *loop, int fd, size_t limit,
   return 0;
 }
 
-int xh_outlet_put(xh_outlet *o, const void *data, size_t len) {
+int xh_outlet_put(xh_outlet *o, const void *data, size_t len, int fd) {
   if (o->gone)
     return UV_EPIPE;
+  if (fd >= 0 && (!o->is_socket || len == 0))
+    return UV_EINVAL;
   bool idle = o->queue.len == 0;
-  if (!idle && o->queue.len + len > o->limit) {
+  bool full = fd >= 0 && o->fd_count == MOST_FDS;
+  if (full || (!idle && o->queue.len + len > o->limit)) {
     o->refused = true;
     return UV_ENOBUFS;
   }
+  uint64_t at = o->sent + o->queue.len;
   int err = xh_buffer_append(&o->queue, data, len);
   if (err < 0)
     return err;
+  if (fd >= 0)
+    o->fds[o->fd_count++] = (passenger){at, fd};
   /* What the kernel takes at once needs no turn of the loop. */
   if (idle && push(o) < 0)
     return UV_EPIPE; /* the poll tells of it */

@@ -24,8 +24,10 @@ typedef void (*xh_outlet_fn)(xh_outlet *o, xh_outlet_event event, void *user);
 int xh_outlet_open(xh_outlet **out, uv_loop_t *loop, int fd, size_t limit,
                    xh_outlet_fn on_event, void *user);
 
-/* Queue all of data or nothing. UV_ENOBUFS: it does not fit; UV_EPIPE: nobody reads. */
-int xh_outlet_put(xh_outlet *o, const void *data, size_t len);
+/* Queue all of data or nothing. UV_ENOBUFS: it does not fit; UV_EPIPE: nobody reads.
+ * With fd >= 0, a socket passes a copy of it along with the first byte; it is taken
+ * over on success. */
+int xh_outlet_put(xh_outlet *o, const void *data, size_t len, int fd);
 
 /* Drops what is queued, closes fd, frees o in time. Safe on NULL. */
 void xh_outlet_close(xh_outlet *o);

@@ -36,7 +36,11 @@ return function(api, execution, exit)
   local record, err, code = api:call("GET", path .. "/json")
   if not record then
     evidence.inspect = err
-    if code == "not_found" then evidence.removed = true end
+    if code == "not_found" then
+      evidence.removed = true
+      -- Removed by force: SIGKILL, and not by us.
+      if exit and tonumber(exit.code) == 137 and not exit.stop_by then evidence.killed = true end
+    end
     return evidence
   end
   local state = record.State or {}

@@ -2,21 +2,18 @@
 #include "engine.h"
 
 #include <errno.h>
-#include <string.h>
+#include <sys/mman.h>
 
 #include "clock.h"
 #include "engine_end.h"
+#include "engine_settle.h"
 #include "engine_stop.h"
 #include "shim.h"
 
-#define NOT_IMPLEMENTED 501 /* this log driver cannot be read */
 #define ANSWER_MAX (30 * XH_SECOND)
-/* The end of the output comes first, and the answer to `wait` some ms later. */
-#define WAIT_LATE (250 * XH_MS)
-#define RESTART_ASK (500 * XH_MS)
 
 static void begin_out(xh_shim *s, uint64_t now) {
-  xh_engine *e = &s->engine;
+  xh_engine *e = s->engine;
   if (s->phase == XH_PARKING || e->no_history) {
     xh_output_attach(&e->output);
     xh_engine_call_begin(s, XH_ENGINE_OUT, "POST", "/attach?stream=1&stdout=1&stderr=1",
@@ -42,7 +39,7 @@ static void begin_wait(xh_shim *s, uint64_t now) {
 }
 
 static void begin_ask(xh_shim *s, uint64_t now) {
-  xh_inspect_begin(&s->engine.coming, &s->engine.json);
+  xh_inspect_begin(&s->engine->coming, &s->engine->json);
   xh_engine_call_begin(s, XH_ENGINE_ASK, "GET", "/json", now + ANSWER_MAX);
 }
 
@@ -50,7 +47,12 @@ static void (*const BEGIN[])(xh_shim *s, uint64_t now) = {begin_out, begin_wait,
                                                           begin_ask};
 
 static int begin(xh_shim *s) {
-  xh_engine *e = &s->engine;
+  /* Not in xh_shim, so that a child's shim does not pay for it. */
+  xh_engine *e =
+    mmap(NULL, sizeof *e, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (e == MAP_FAILED)
+    return -errno;
+  s->engine = e;
   for (int i = 0; i < XH_ENGINE_CALLS; i++) {
     e->calls[i].fd = -1;
     e->retry[i].at = XH_NEVER;
@@ -70,189 +72,35 @@ static int begin(xh_shim *s) {
   return 0;
 }
 
-/* It was started: by the host that says so, or by one that then died. */
-static void run(xh_shim *s) {
+void xh_engine_run(xh_shim *s) {
   s->phase = XH_RUNNING;
   s->started = true;
   s->started_at = xh_clock(CLOCK_REALTIME);
   s->started_mono = xh_clock_now();
   xh_host_started(&s->host, 0);
   xh_host_close(&s->host);
-  const xh_call *calls = s->engine.calls;
+  const xh_call *calls = s->engine->calls;
   if (s->stop.active || calls[XH_ENGINE_OUT].state == XH_CALL_IDLE ||
       calls[XH_ENGINE_WAIT].state == XH_CALL_IDLE)
-    xh_engine_want(&s->engine, XH_ENGINE_ASK, 0);
+    xh_engine_want(s->engine, XH_ENGINE_ASK, 0);
 }
 
 static void host(xh_shim *s) {
   xh_word word = xh_host_read(&s->host);
   if (word == XH_WORD_GO && s->phase == XH_WAITING) {
-    run(s);
+    xh_engine_run(s);
   } else if (word == XH_WORD_GONE && s->phase == XH_PARKING) {
     xh_engine_leave(s); /* hosts start nothing before *ready* */
   } else if (word == XH_WORD_GONE) {
     xh_host_close(&s->host);
-    s->engine.orphan = true;
-    xh_engine_want(&s->engine, XH_ENGINE_ASK, 0);
+    s->engine->orphan = true;
+    xh_engine_want(s->engine, XH_ENGINE_ASK, 0);
   }
-}
-
-static void refuse(xh_shim *s, int error, const char *step) {
-  xh_host_error(&s->host, error, step);
-  xh_engine_leave(s);
-}
-
-static bool parked(const xh_shim *s) {
-  return s->phase == XH_PARKING;
-}
-
-/* Its head has come just now. */
-static bool is_new(xh_engine *e, xh_engine_call which) {
-  if (e->seen[which] || !e->calls[which].answer.head)
-    return false;
-  e->calls[which].expires = XH_NEVER; /* its body takes as long as it takes */
-  return e->seen[which] = true;
-}
-
-/* Whatever of the output comes to its end from now on, or has, may lack its end. */
-static void lost(xh_shim *s, xh_engine_call which, uint64_t now) {
-  xh_call_drop(&s->engine.calls[which]);
-  s->engine.broken = true;
-  xh_engine_rest(&s->engine, which, now);
-  xh_engine_want(&s->engine, XH_ENGINE_ASK, 0);
-}
-
-static void ended(xh_shim *s, xh_engine_call which, uint64_t now, uint64_t ask) {
-  xh_call_drop(&s->engine.calls[which]);
-  xh_engine_rest(&s->engine, which, now);
-  xh_engine_want(&s->engine, XH_ENGINE_ASK, ask);
-}
-
-static void reattached(xh_engine *e) {
-  e->broken = false;
-  e->reattached++;
-  e->output.gaps += e->output.inexact || e->no_history;
-}
-
-static void settle_out(xh_shim *s, uint64_t now) {
-  xh_engine *e = &s->engine;
-  xh_call *call = &e->calls[XH_ENGINE_OUT];
-  int failure = xh_engine_failure(call);
-  if (failure == EAGAIN && parked(s)) { /* its queue of new connections is full */
-    xh_call_drop(call);
-    xh_engine_rest(e, XH_ENGINE_OUT, now);
-    xh_engine_want(e, XH_ENGINE_OUT, 0);
-  } else if (failure != 0 && parked(s)) {
-    refuse(s, failure, call->sent == 0 ? "connect" : "attach");
-  } else if (failure != 0) {
-    e->no_history |= failure == NOT_IMPLEMENTED;
-    lost(s, XH_ENGINE_OUT, now);
-  } else if (is_new(e, XH_ENGINE_OUT)) {
-    if (parked(s))
-      begin_wait(s, now);
-    else
-      reattached(e);
-  }
-  if (call->state != XH_CALL_DONE)
-    return;
-  if (!xh_output_end(&e->output))
-    e->broken = true;
-  bool waits = e->calls[XH_ENGINE_WAIT].state == XH_CALL_OPEN;
-  ended(s, XH_ENGINE_OUT, now, waits ? now + WAIT_LATE : 0);
-}
-
-static void settle_wait(xh_shim *s, uint64_t now) {
-  xh_engine *e = &s->engine;
-  xh_call *call = &e->calls[XH_ENGINE_WAIT];
-  int failure = xh_engine_failure(call);
-  if (failure != 0 && parked(s)) {
-    refuse(s, failure, "wait");
-  } else if (failure != 0) {
-    lost(s, XH_ENGINE_WAIT, now);
-  } else if (is_new(e, XH_ENGINE_WAIT)) {
-    if (parked(s)) {
-      s->phase = XH_WAITING;
-      xh_host_ready(&s->host);
-    } else {
-      /* The end may have come before this call did. */
-      xh_engine_want(e, XH_ENGINE_ASK, 0);
-    }
-  }
-  if (call->state == XH_CALL_DONE)
-    ended(s, XH_ENGINE_WAIT, now, 0);
-}
-
-static void see_alive(xh_shim *s, uint64_t now) {
-  xh_engine *e = &s->engine;
-  if (e->calls[XH_ENGINE_WAIT].state == XH_CALL_IDLE)
-    xh_engine_want(e, XH_ENGINE_WAIT, 0);
-  if (e->calls[XH_ENGINE_OUT].state == XH_CALL_IDLE) {
-    e->broken = true;
-    if (e->state.restarting) { /* there is nothing to follow yet */
-      xh_engine_want(e, XH_ENGINE_ASK, now + RESTART_ASK);
-    } else {
-      e->restarts = e->state.restarts;
-      xh_engine_want(e, XH_ENGINE_OUT, 0);
-    }
-  }
-  xh_engine_stop_act(s, now);
-}
-
-static void judge(xh_shim *s, uint64_t now) {
-  xh_engine *e = &s->engine;
-  bool created = xh_inspect_created(&e->state);
-  if (s->phase == XH_WAITING && created) {
-    xh_engine_leave(s);
-    return;
-  }
-  if (s->phase == XH_WAITING)
-    run(s);
-  if (created)
-    s->started = false;
-  if (xh_inspect_over(&e->state))
-    xh_engine_over(s, now);
-  else
-    see_alive(s, now);
-}
-
-static void settle_ask(xh_shim *s, uint64_t now) {
-  xh_engine *e = &s->engine;
-  xh_call *call = &e->calls[XH_ENGINE_ASK];
-  int failure = xh_engine_failure(call);
-  if (failure == 404 && s->phase == XH_WAITING) {
-    xh_engine_leave(s);
-  } else if (failure == 404) {
-    e->removed = true;
-    xh_engine_over(s, now);
-  } else if (failure != 0) {
-    lost(s, XH_ENGINE_ASK, now);
-  } else if (call->state == XH_CALL_DONE) {
-    xh_call_drop(call);
-    if (!xh_json_complete(&e->json) || !e->coming.known) {
-      lost(s, XH_ENGINE_ASK, now);
-      return;
-    }
-    e->state = e->coming;
-    e->retry[XH_ENGINE_ASK].delay = e->retry[XH_ENGINE_ASK].not_before = 0;
-    judge(s, now);
-  }
-}
-
-static void settle_act(xh_shim *s, uint64_t now) {
-  xh_engine_stop_settle(s, now);
-}
-
-static void (*const SETTLE[])(xh_shim *s, uint64_t now) = {settle_out, settle_wait,
-                                                           settle_ask, settle_act};
-
-static void settle(xh_shim *s, xh_engine_call which, uint64_t now) {
-  if (s->phase != XH_DONE && s->engine.calls[which].state != XH_CALL_IDLE)
-    SETTLE[which](s, now);
 }
 
 static size_t watch(const xh_shim *s, struct pollfd *fds) {
   for (int i = 0; i < XH_ENGINE_CALLS; i++) {
-    const xh_call *call = &s->engine.calls[i];
+    const xh_call *call = &s->engine->calls[i];
     fds[i] = (struct pollfd){.fd = call->fd, .events = xh_call_events(call)};
   }
   return XH_ENGINE_CALLS;
@@ -261,16 +109,16 @@ static size_t watch(const xh_shim *s, struct pollfd *fds) {
 static bool sink_out(void *user, const char *data, size_t size) {
   xh_shim *s = user;
   uint64_t now = xh_clock_now();
-  if (s->engine.calls[XH_ENGINE_OUT].answer.status >= 300)
+  if (s->engine->calls[XH_ENGINE_OUT].answer.status >= 300)
     return true;
   if (s->phase == XH_ENDING)
     xh_engine_quiet(s, now);
-  return xh_output_take(&s->engine.output, &s->log, data, size, now);
+  return xh_output_take(&s->engine->output, &s->log, data, size, now);
 }
 
 static bool sink_ask(void *user, const char *data, size_t size) {
   xh_shim *s = user;
-  xh_json_take(&s->engine.json, data, size);
+  xh_json_take(&s->engine->json, data, size);
   return true;
 }
 
@@ -279,28 +127,30 @@ static const xh_call_sink SINKS[XH_ENGINE_CALLS] = {sink_out, NULL, sink_ask, NU
 static void dispatch(xh_shim *s, const struct pollfd *fds, size_t count) {
   size_t size;
   for (size_t i = 0; i < count && s->phase != XH_DONE; i++) {
-    xh_call *call = &s->engine.calls[i];
+    xh_call *call = &s->engine->calls[i];
     if (fds[i].revents == 0 || call->fd != fds[i].fd)
       continue;
     uint64_t now = xh_clock_now();
     char *buffer = xh_log_buffer(&s->log, &size, now);
     xh_call_step(call, buffer, size, SINKS[i], s);
-    settle(s, (xh_engine_call)i, now);
+    xh_engine_settle(s, (xh_engine_call)i, now);
   }
 }
 
-/* Before go, and after the end, there is only the output. */
+/* Before go only what makes it ready, and after the end only the output. */
 static bool may_begin(const xh_shim *s, xh_engine_call which) {
   if (which == XH_ENGINE_OUT)
     return s->phase != XH_WAITING;
-  return s->phase == XH_RUNNING || (which == XH_ENGINE_ASK && s->engine.orphan);
+  if (which == XH_ENGINE_WAIT && s->phase == XH_PARKING)
+    return true;
+  return s->phase == XH_RUNNING || (which == XH_ENGINE_ASK && s->engine->orphan);
 }
 
 static void tick(xh_shim *s, uint64_t now) {
-  xh_engine *e = &s->engine;
+  xh_engine *e = s->engine;
   for (int i = 0; i < XH_ENGINE_CALLS; i++) {
     xh_call_tick(&e->calls[i], now);
-    settle(s, (xh_engine_call)i, now);
+    xh_engine_settle(s, (xh_engine_call)i, now);
   }
   if (s->phase == XH_RUNNING)
     xh_engine_stop_tick(s, now);
@@ -312,14 +162,14 @@ static void tick(xh_shim *s, uint64_t now) {
     e->retry[i].began = now;
     e->seen[i] = false;
     BEGIN[i](s, now);
-    settle(s, (xh_engine_call)i, now);
+    xh_engine_settle(s, (xh_engine_call)i, now);
   }
   if (s->phase == XH_ENDING)
     xh_engine_end_tick(s, now);
 }
 
 static uint64_t next(const xh_shim *s) {
-  const xh_engine *e = &s->engine;
+  const xh_engine *e = s->engine;
   uint64_t when = XH_NEVER;
   for (int i = 0; i < XH_ENGINE_CALLS; i++) {
     when = xh_clock_first(when, xh_call_next(&e->calls[i]));

@@ -42,6 +42,7 @@ typedef struct xh_engine {
   xh_json json;
   xh_inspect coming, state; /* the answer that comes, and the last whole one */
   uint64_t restarts;        /* the engine's count when the output was opened */
+  uint64_t first_seen;      /* when the engine first told the state */
   bool orphan;              /* the host hung up before go */
   bool broken;     /* a connection was cut: an end of output is not to be trusted */
   bool removed;    /* somebody else did */
@@ -54,6 +55,9 @@ typedef struct xh_engine {
 } xh_engine;
 
 extern const xh_source XH_SOURCE_ENGINE;
+
+/* It was started: by the host that says so, or by one that then died. */
+void xh_engine_run(struct xh_shim *s);
 
 /* Make a call no later than `when`, unless it is made now or has to rest. */
 void xh_engine_want(xh_engine *e, xh_engine_call which, uint64_t when);

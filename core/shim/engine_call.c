@@ -36,8 +36,8 @@ void xh_engine_call_begin(xh_shim *s, xh_engine_call which, const char *method,
   xh_text_add(&out, spec->container);
   xh_text_add(&out, rest);
   *out.at = '\0';
-  s->engine.seen[which] = false;
-  xh_call_begin(&s->engine.calls[which], spec->address, method, path, expires);
+  s->engine->seen[which] = false;
+  xh_call_begin(&s->engine->calls[which], spec->address, method, path, expires);
 }
 
 int xh_engine_failure(const xh_call *call) {

@@ -18,9 +18,19 @@ void xh_engine_quiet(xh_shim *s, uint64_t now) {
   s->quiet_at = xh_clock_first(quiet, s->cut_at);
 }
 
+/* Somebody's forced removal kills first, and goes on while we look. One after the
+ * end has another code, and ours comes after a stop. */
+static bool is_being_removed(const xh_shim *s) {
+  const xh_inspect *state = &s->engine->state;
+  bool removing =
+    strcmp(state->status, "removing") == 0 || strcmp(state->status, "dead") == 0;
+  return removing && state->code == KILLED && !state->oom_killed && !s->stop.noted;
+}
+
 void xh_engine_over(xh_shim *s, uint64_t now) {
-  xh_engine *e = &s->engine;
+  xh_engine *e = s->engine;
   s->phase = XH_ENDING;
+  e->removed |= is_being_removed(s);
   s->ended_at = xh_clock(CLOCK_REALTIME);
   s->ended_mono = now;
   s->cut_at = xh_clock_after(now, xh_clock_ms(s->spec.pipe_grace_max_ms));
@@ -33,18 +43,19 @@ void xh_engine_over(xh_shim *s, uint64_t now) {
 }
 
 static void cut(xh_shim *s) {
-  s->output_cut = s->engine.calls[XH_ENGINE_OUT].state != XH_CALL_IDLE;
+  s->output_cut = s->engine->calls[XH_ENGINE_OUT].state != XH_CALL_IDLE;
   s->phase = XH_DONE;
 }
 
 void xh_engine_end_tick(xh_shim *s, uint64_t now) {
-  xh_engine *e = &s->engine;
+  xh_engine *e = s->engine;
   bool idle = e->calls[XH_ENGINE_OUT].state == XH_CALL_IDLE;
-  bool missing = e->broken || e->output.skip[0] > 0 || e->output.skip[1] > 0;
+  bool missing = e->broken || xh_output_short(&e->output);
   if (now >= s->quiet_at || (idle && (e->removed || e->no_history))) {
     e->output.gaps += missing && s->started;
     cut(s);
   } else if (idle && !e->broken) {
+    e->output.gaps += xh_output_short(&e->output);
     cut(s);
   } else if (idle && s->started) {
     xh_engine_want(e, XH_ENGINE_OUT, 0);
@@ -60,7 +71,7 @@ static void add_time(xh_text *out, const char *key, const char *value) {
 }
 
 void xh_engine_evidence(xh_shim *s, xh_text *out) {
-  const xh_engine *e = &s->engine;
+  const xh_engine *e = s->engine;
   const xh_inspect *state = &e->state;
   xh_text_count(out, "engine", 1);
   if (e->removed)

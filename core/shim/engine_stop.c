@@ -20,7 +20,7 @@ static void note(xh_stop *stop, int sig, const char *by) {
 
 void xh_engine_stop(xh_shim *s, int sig, uint64_t grace_ns, const char *by) {
   xh_stop *stop = &s->stop;
-  xh_engine *e = &s->engine;
+  xh_engine *e = s->engine;
   if (s->phase >= XH_ENDING)
     return;
   if (!stop->noted)
@@ -42,7 +42,7 @@ void xh_engine_stop(xh_shim *s, int sig, uint64_t grace_ns, const char *by) {
 }
 
 void xh_engine_stop_tick(xh_shim *s, uint64_t now) {
-  xh_engine *e = &s->engine;
+  xh_engine *e = s->engine;
   if (!s->stop.active || now < s->stop.kill_at)
     return;
   s->stop.kill_at = now + KILL_AGAIN;
@@ -65,13 +65,13 @@ static void begin_stop(xh_shim *s, uint64_t now) {
   xh_text out = {rest, rest + sizeof rest - 1};
   uint64_t sig = (uint64_t)s->stop.signal;
   bool special = sig != 0 && sig != s->spec.stop_signal;
-  bool stop = !special || s->engine.no_kill ||
+  bool stop = !special || s->engine->no_kill ||
               xh_engine_spec_has(&s->spec.engine, SIGNAL_IN_STOP);
   if (stop) {
     xh_text_add(&out, "/stop?t=");
     xh_text_number(&out, seconds_left(s, now));
   }
-  if (special && !s->engine.no_kill) {
+  if (special && !s->engine->no_kill) {
     xh_text_add(&out, stop ? "&signal=" : "/kill?signal=");
     xh_text_number(&out, sig);
   }
@@ -82,20 +82,20 @@ static void begin_stop(xh_shim *s, uint64_t now) {
 }
 
 static void begin(xh_shim *s, xh_halt what, uint64_t now) {
-  s->engine.acting = what;
-  s->engine.retry[XH_ENGINE_ACT].began = now;
+  s->engine->acting = what;
+  s->engine->retry[XH_ENGINE_ACT].began = now;
   if (what == XH_HALT_STOP)
     begin_stop(s, now);
   else
     xh_engine_call_begin(s, XH_ENGINE_ACT, "POST",
                          what == XH_HALT_UNPAUSE ? "/unpause"
-                         : s->engine.no_kill     ? "/stop?t=0"
+                         : s->engine->no_kill    ? "/stop?t=0"
                                                  : "/kill?signal=KILL",
                          now + ANSWER_MAX);
 }
 
 void xh_engine_stop_act(xh_shim *s, uint64_t now) {
-  xh_engine *e = &s->engine;
+  xh_engine *e = s->engine;
   if (e->halt == XH_HALT_NONE || e->calls[XH_ENGINE_ACT].state != XH_CALL_IDLE)
     return;
   if (now < e->retry[XH_ENGINE_ACT].not_before)
@@ -105,7 +105,7 @@ void xh_engine_stop_act(xh_shim *s, uint64_t now) {
 }
 
 void xh_engine_stop_settle(xh_shim *s, uint64_t now) {
-  xh_engine *e = &s->engine;
+  xh_engine *e = s->engine;
   xh_call *call = &e->calls[XH_ENGINE_ACT];
   int failure = xh_engine_failure(call);
   if (failure == 0 && !call->answer.head)

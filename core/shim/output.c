@@ -117,6 +117,9 @@ bool xh_output_take(xh_output *o, xh_log *log, const char *data, size_t size,
 
 bool xh_output_end(xh_output *o) {
   close_files(o);
-  bool whole = o->raw || xh_frames_complete(&o->frames);
-  return whole && o->skip[0] == 0 && o->skip[1] == 0;
+  return o->raw || xh_frames_complete(&o->frames);
+}
+
+bool xh_output_short(const xh_output *o) {
+  return o->skip[0] > 0 || o->skip[1] > 0;
 }

@@ -34,8 +34,10 @@ void xh_output_since(const xh_log *log, xh_text *out);
 bool xh_output_take(xh_output *o, xh_log *log, const char *data, size_t size,
                     uint64_t now);
 
-/* The stream has ended. Whether it did so where a frame ends, and nothing that we
- * had was missing. */
+/* The stream has ended. Whether it did so where a frame ends. */
 bool xh_output_end(xh_output *o);
+
+/* It was shorter than what we had. */
+bool xh_output_short(const xh_output *o);
 
 #endif

@@ -58,7 +58,7 @@ typedef struct xh_shim {
   xh_execs execs;
   xh_child *main; /* the one whose end was the execution's; NULL until then */
 
-  xh_engine engine; /* of the one source; the rest is the other's */
+  xh_engine *engine; /* of the one source; the rest is the other's */
 
   bool refused;       /* nothing ran and somebody knows: leave no exit file */
   bool started;       /* something of the job's has passed execve */

@@ -5,6 +5,7 @@ local async = require "exhost.async"
 local executor = require "exhost.executor"
 local json = require "exhost.json"
 local rpc = require "exhost.rpc"
+local server = require "exhost.server"
 
 local function decode_object(text, what)
   if text == nil or text == "" then return {} end
@@ -22,7 +23,10 @@ local function open(options)
     settings.ceiling, err, code = decode_object(options.ceiling, "ceiling")
     if not settings.ceiling then return nil, err, code end
   end
-  settings.serve, settings.attach = options.serve or nil, options.attach or nil
+  settings.serve, settings.attach = options.serve or settings.serve, options.attach or nil
+  if settings.attach then
+    return nil, "attach: there is no REPL to attach to in this version", "unsupported"
+  end
   return executor.open { id = options.executor, state_dir = options.state_dir,
     backend = options.backend, settings = settings, lua_path = options.lua_path,
     lenient = not options.strict }
@@ -69,12 +73,13 @@ return function(options, host)
     if calls[call] then async.cancel(calls[call]) end
   end
 
-  local recovery
+  local recovery, socket
 
   local function on_close()
     async.spawn(function()
       local tasks = { recovery }
       for _, task in pairs(calls) do tasks[#tasks + 1] = task end
+      if socket then socket:close() end
       for _, task in ipairs(tasks) do async.cancel(task) end
       for _, task in ipairs(tasks) do async.join(task) end
       ex:close()
@@ -85,6 +90,13 @@ return function(options, host)
     local err, code
     ex, err, code = open(options)
     if not ex then return host.failed(code or "internal", err) end
+    if ex.settings.serve then
+      socket, err, code = server.open(ex, { log = host.log })
+      if not socket then
+        ex:close()
+        return host.failed(code, err)
+      end
+    end
     recovery = async.spawn(function() ex:recover() end, {
       on_error = function(message) host.log("error", "recover: " .. tostring(message)) end })
     host.ready(on_call, on_cancel, on_close)

@@ -100,6 +100,11 @@ method("subscribe", { buffer = "number" }, function(ex, p)
   if not fd then return nil, err, code end
   return {}, fd
 end)
+method("policy_list", {}, function(ex) return json.array(ex:policies():list()) end)
+method("policy_reload", {}, function(ex) return json.array(ex:policies():reload()) end)
+method("policy_rollback", { name = "string!" }, function(ex, p)
+  return ex:policies():rollback(p.name)
+end)
 method("methods", {}, function()
   local list = {}
   for name, m in pairs(rpc.METHODS) do list[name] = m.params end

@@ -372,8 +372,43 @@ local Lines = {}
 ---@return exhost.lines? reader, string? err, string? code
 function lines.open(fd, limit, fn) end
 
+--- A descriptor that came along on a socket, yours; nil when there is none.
+---@return integer?
+function Lines:take_fd() end
+
 --- fn is not called any more.
 function Lines:close() end
+
+-- exhost.listen --------------------------------------------------------------------------
+
+---@class exhost.listen_module
+local listen = {}
+
+---@class exhost.listen
+local Listen = {}
+
+--- Listen on a unix socket in a folder, mode 0600; peers of another user than ours and root
+--- are turned away. EADDRINUSE: somebody serves it.
+---@param dir exhost.dir
+---@param name string
+---@param fn fun(fd: integer, uid: integer, pid: integer) takes the descriptor over
+---@return exhost.listen? listener, string? err, string? code
+function listen.open(dir, name, fn) end
+
+--- The same for a socket that already listens, taken over.
+---@param fd integer
+---@param fn fun(fd: integer, uid: integer, pid: integer)
+---@return exhost.listen? listener, string? err, string? code
+function listen.wrap(fd, fn) end
+
+--- Connect to a socket in a folder.
+---@param dir exhost.dir
+---@param name string
+---@return integer? fd, string? err, string? code
+function listen.connect(dir, name) end
+
+--- Connections that were made go on.
+function Listen:close() end
 
 -- exhost.http_core -----------------------------------------------------------------------
 
@@ -500,6 +535,11 @@ function system.read_all(fd, max) end
 --- What is there now, "" at the end, EAGAIN when nothing is.
 ---@return string?, string?, string?
 function system.read_some(fd) end
+
+--- Another number for the same descriptor.
+---@param fd integer
+---@return integer? fd, string? err, string? code
+function system.dup(fd) end
 
 --- A pipe: both ends block, and are closed in programs that are started.
 ---@return integer? read_end, integer|string write_end

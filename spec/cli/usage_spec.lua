@@ -3,7 +3,8 @@ local json = require "exhost.json"
 
 local COMMANDS = { "run", "start", "wait", "logs", "cancel", "pause", "resume", "signal",
   "exec", "stats", "update", "ps", "inspect", "why", "remove", "cleanup",
-  "plan", "gpus", "policy", "lua", "conformance", "version", "help" }
+  "plan", "gpus", "policy", "doctor",
+  "serve", "rpc", "lua", "conformance", "version", "help" }
 
 describe("exhost help", function()
   it("names every command, and explains each", cli.with(function(x)

@@ -2,7 +2,7 @@
 
 local MODULES = { loop = "loop", dirs = "dir", process = "process_core", channel = "channel",
   watch = "watch", logread = "logread", collect = "collect", outlet = "outlet",
-  lines = "lines",
+  lines = "lines", listen = "listen",
   http = "http_core", cgroup = "cgroup_core", system = "system" }
 
 local function read(path)

@@ -90,6 +90,17 @@ describe("a container's shim", function()
     assert.same({ "4", "up\n" }, { exit.code, dir:read("stdout.log") })
   end))
 
+  it("goes on when its host ends in the middle of start", with(function(e, dir)
+    dir:mkfifo("control")
+    local name = e:create("exit 4")
+    local speaking = engine.speak(dir, e:items(name))
+    engine.expect(speaking, "ready")
+    speaking.channel:close()
+    async.sleep(0.1)
+    e:start(name)
+    assert.equal("4", engine.finish(speaking, dir).code)
+  end))
+
   it("stops by the engine, and says who asked", with(function(e, dir)
     local name = e:create("trap 'echo term; exit 7' TERM; echo up; while :; do sleep 0.05; done")
     local speaking = e:run(dir, name)
@@ -130,5 +141,45 @@ describe("a container's shim", function()
       assert.same({ "137", "1" }, { exit.code, exit.stop_killed })
       for _, file in ipairs { "exit", "control" } do dir:unlink(file) end
     end
+  end))
+
+  it("waits for the last of several runs", with(function(e, dir)
+    local name = e:create("echo run; exit 3",
+      { HostConfig = { RestartPolicy = { Name = "on-failure", MaximumRetryCount = 2 } } })
+    local exit = engine.finish(e:run(dir, name), dir)
+    assert.same({ "3", "run\nrun\nrun\n", nil }, { exit.code, dir:read("stdout.log"), exit.gaps })
+  end))
+
+  it("can be followed by another, byte by byte", with(function(e, dir)
+    local name = e:create("i=0; while [ $i -lt 200 ]; do echo line $i; i=$((i+1)); done; "
+      .. "sleep 1; echo last; exit 6")
+    local speaking = e:run(dir, name)
+    assert(wait_until(function() return #dir:read("stdout.log") > 100 end))
+    speaking.process:signal(9)
+    assert(wait_until(function() return speaking.ended end))
+    local had = #dir:read("stdout.log")
+    speaking = engine.speak(dir, e:items(name, { { "reattach", 1 }, { "skip_stdout", had } }))
+    engine.expect(speaking, "ready")
+    local exit = engine.finish(speaking, dir)
+    local wanted = {}
+    for i = 0, 199 do wanted[#wanted + 1] = "line " .. i .. "\n" end
+    assert.equal(table.concat(wanted) .. "last\n", dir:read("stdout.log"))
+    assert.same({ "6", nil, "1" }, { exit.code, exit.gaps, exit.reattached })
+  end))
+
+  it("says when a container was removed", with(function(e, dir)
+    local name = e:create("echo up; sleep 60")
+    local speaking = e:run(dir, name)
+    assert(wait_until(function() return dir:read("stdout.log") == "up\n" end))
+    e:call("DELETE", "/containers/" .. name .. "?force=1")
+    local exit = engine.finish(speaking, dir)
+    assert.is_true(exit.removed == "1" or exit.code == "137")
+  end))
+
+  it("tells of memory", with(function(e, dir)
+    local name = e:create("a=x; while :; do a=$a$a; done",
+      { HostConfig = { Memory = 16777216, MemorySwap = 16777216 } })
+    local exit = engine.finish(e:run(dir, name), dir)
+    assert.same({ "137", "1" }, { exit.code, exit.oom_killed })
   end))
 end)

@@ -93,9 +93,9 @@ describe("a shim's engine", function()
       end))
   end
 
-  it("may cut the output anywhere: all is there once", cutting("attach", 81, 126, 3,
+  it("may cut the output anywhere: all is there once", cutting("attach", 81, 126, 5,
     { { out = "first\n" }, { sleep = 10 }, { err = "second\n" }, { sleep = 10 },
-      { out = "third\n" }, { sleep = 400 }, { exit = 0 } }, function(e, dir)
+      { out = "third\n" }, { sleep = 350 }, { exit = 0 } }, function(e, dir)
       local exit, out, err = run(e, dir)
       assert.same({ "0", "first\nthird\n", "second\n", "12", "7" },
         { exit.code, out, err, exit.stdout_bytes, exit.stderr_bytes })
@@ -110,6 +110,39 @@ describe("a shim's engine", function()
       assert.is_nil(engine.finish(speaking, dir))
     end))
   end
+
+  for what, bytes in pairs {
+    ["no HTTP"] = "hello\r\n\r\n", ["no status"] = "HTTP/1.1 OK\r\n\r\n",
+    ["an endless head"] = "HTTP/1.1 200 X\r\n" .. ("A: " .. ("x"):rep(1000) .. "\r\n"):rep(70),
+    ["no length"] = "HTTP/1.1 200 X\r\nContent-Length: -1\r\n\r\n",
+    ["no chunk"] = "HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ["a huge chunk"] = "HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffff\r\n",
+    ["no JSON"] = "HTTP/1.1 200 X\r\n\r\n}]\\", ["another JSON"] = "HTTP/1.1 200 X\r\n\r\n[{}]",
+    ["nothing"] = "HTTP/1.1 204 X\r\n\r\n", ["half a JSON"] = "HTTP/1.1 200 X\r\n\r\n"
+      .. '{"State":{"Status":"exited","Running":false,"ExitCode":77',
+    ["State elsewhere"] = "HTTP/1.1 200 X\r\n\r\n"
+      .. '[{"State":{"Running":false,"ExitCode":77}}]',
+  } do
+    it("may say " .. what .. " of the state, and is asked again", with({ script = SHORT,
+      raw = { json = bytes } }, function(e, dir)
+      local exit = run(e, dir)
+      assert.equal("3", exit.code)
+    end))
+  end
+
+  it("may say to continue first", with({ script = SHORT, raw = { json =
+    "HTTP/1.1 100 Continue\r\nContent-Length: 9\r\n\r\nHTTP/1.0 200 OK\nX:y\n\n"
+      .. ' { "State" : { "Running" : false , "ExitCode" : 77 } } ' } }, function(e, dir)
+    assert.equal("77", run(e, dir).code)
+  end))
+
+  it("may answer the attach with no stream of output", with({ script = SHORT,
+    raw = { attach = "HTTP/1.1 200 OK\r\n\r\nnot a frame" } }, function(e, dir)
+    dir:mkfifo("control")
+    local speaking = engine.speak(dir, e:items("x"))
+    engine.expect(speaking, "error 71 attach")
+    assert.is_nil(engine.finish(speaking, dir))
+  end))
 
   it("may fail for a while", with({ script = SHORT, status = { json = { 500, 400, 503 } } },
     function(e, dir)
@@ -150,7 +183,7 @@ describe("a shim's engine", function()
   it("may have forgotten the beginning: a gap", with({ log = "",
     script = { { out = "one\n" }, { sleep = 20 }, { die = 200 }, { exit = 4 } } },
     function(e, dir)
-      local exit, out = run(e, dir, { { "pipe_grace_ms", 300 } })
+      local exit, out = run(e, dir)
       assert.same({ "4", "one\n", "1" }, { exit.code, out, exit.gaps })
     end))
 
@@ -181,6 +214,18 @@ describe("a shim's engine", function()
     local exit, out = run(e, dir)
     assert.same({ "1", nil, "one\n" }, { exit.removed, exit.code, out })
     assert.is_nil(exit.gaps or exit.never_ran)
+  end))
+
+  it("may be removing it while it is asked", with({ script = { { sleep = 20 },
+    { exit = 137, status = "removing" } } }, function(e, dir)
+    local exit = run(e, dir)
+    assert.same({ "1", nil }, { exit.removed, exit.code })
+  end))
+
+  it("may remove it at its end", with({ script = { { sleep = 20 },
+    { exit = 3, status = "removing" } } }, function(e, dir)
+    local exit = run(e, dir)
+    assert.same({ nil, "3" }, { exit.removed, exit.code })
   end))
 
   it("tells of memory and of its own errors", with({ state = { error = "a \\u003cb\\n\\\"c",
@@ -222,7 +267,19 @@ describe("a container that was left by its shim", function()
     assert.same({ "9", "1" }, { exit.code, exit.engine })
   end))
 
-  it("may never have run, or be gone", with({}, function(e, dir)
+  it("is found when its engine is back", with({ state = { status = "running" },
+    script = { { out = "one\n" }, { sleep = 10 }, { die = 400 }, { exit = 6 } } },
+    function(e, dir)
+      dir:mkfifo("control")
+      e:start("x")
+      async.sleep(0.1)
+      local speaking = engine.speak(dir, e:items("x", { { "reattach", 1 } }))
+      engine.expect(speaking, "ready")
+      local exit = engine.finish(speaking, dir)
+      assert.same({ "6", "one\n", nil }, { exit.code, dir:read("stdout.log"), exit.gaps })
+    end))
+
+  it("may never have run", with({}, function(e, dir)
     dir:mkfifo("control")
     local exit = engine.finish(engine.speak(dir, e:items("x", { { "reattach", 1 } })), dir)
     assert.same({ "1", nil }, { exit.never_ran, exit.code })

@@ -5,8 +5,9 @@
 -- { out = "…" }, { err = "…" }, { sleep = ms }, { exit = code }, { restart = code } for an end
 -- after which the engine starts it again, { die = ms } for the engine's own death and how long
 -- it is gone), state (fields of State to begin with), cut ({ attach = n } cuts that kind's first
--- answer after n bytes), status ({ wait = { 500, 500 } } answers so first), dribble (bytes a
--- write), log (what /logs answers instead of all that was put out), tty, deaf (ignores stops).
+-- answer after n bytes), status ({ wait = { 500, 500 } } answers so first),
+-- raw ({ json = "…" } is all of that kind's first answer), dribble (bytes a write), log (what
+-- /logs answers instead of all that was put out), tty, deaf (ignores stops).
 -- Requests go to stdout, a line each.
 
 local ffi = require "ffi"
@@ -192,6 +193,11 @@ local function serve(c)
     c.limit, options.cut[name] = limit, nil
   end
   c.kind = name
+  if options.raw and options.raw[name] then
+    push(c, options.raw[name])
+    c.last, options.raw[name] = true, nil
+    return
+  end
   KINDS[name](c, query)
 end
 
@@ -231,7 +237,9 @@ local STEPS = {
 
 local function run_script()
   while script and script[1] and now() >= wake_at do
-    for name, value in pairs(table.remove(script, 1)) do STEPS[name](value) end
+    local step = table.remove(script, 1)
+    for name, value in pairs(step) do STEPS[name](value) end
+    container.status = step.status or container.status
   end
 end
 

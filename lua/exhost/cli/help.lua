@@ -4,7 +4,14 @@ local args = require "exhost.cli.args"
 local commands = require "exhost.cli.commands"
 local json = require "exhost.json"
 
-local help = { usage = "help [COMMAND]", summary = "explain a command", options = {} }
+local help = {
+  usage = "help [--words | --man] [COMMAND]",
+  summary = "explain a command",
+  options = {
+    { "--words", key = "words", help = "commands, or a command's options, a word a line" },
+    { "--man", key = "man", help = "the manual page, in troff" },
+  },
+}
 
 local function load(name)
   return name == "help" and help or require("exhost.cli." .. name)
@@ -33,14 +40,29 @@ local function overview(ctx)
   return 0
 end
 
+local function print_words(ctx, name)
+  if not name then return ctx:print(table.concat(commands.list, "\n")) end
+  for _, list in ipairs { load(name).options, commands.options } do
+    for _, option in ipairs(list) do
+      for _, word in ipairs(option) do ctx:print(word) end
+    end
+  end
+end
+
 function help.run(ctx, words)
   local name = words[1]
+  if words.man then
+    ctx:out(require("exhost.cli.manual")(commands, load))
+    return 0
+  end
+  if not name and words.words then return print_words(ctx) or 0 end
   if not name then return overview(ctx) end
   local found = false
   for _, known in ipairs(commands.list) do found = found or known == name end
   if not found then
     return ctx:usage(string.format("unknown command %q%s", name, args.hint(name, commands.list)))
   end
+  if words.words then return print_words(ctx, name) or 0 end
   if ctx.json then return ctx:print_json(describe(name)) end
   local command = load(name)
   ctx:print("usage: exhost " .. command.usage .. "\n\n" .. command.summary)

@@ -1,5 +1,6 @@
 --- exhost policy: list, show and check policies.
 
+local client = require "exhost.client"
 local json = require "exhost.json"
 local policy = require "exhost.policy"
 local worker = require "exhost.policy.worker"
@@ -47,16 +48,52 @@ local function check(ctx, ex, path)
   return 0
 end
 
-local VERBS = { list = { list, 0 }, show = { show, 1 }, check = { check, 1 } }
+--- In the host that serves: commands read policies anew each time.
+local function ask_host(ctx, ex, method, params)
+  local host, err, code = client.open(ex.state.dir)
+  if not host then
+    return ctx:fail("policy: " .. err .. " (without one, commands read policies each time)", code)
+  end
+  local value, why, kind = host:call(method, params)
+  host:close()
+  if value == nil then return ctx:fail(why, kind) end
+  return nil, value
+end
+
+local function reload(ctx, ex)
+  local status, changes = ask_host(ctx, ex, "policy_reload")
+  if status then return status end
+  if ctx.json then return ctx:print_json(json.array(changes)) end
+  status = 0
+  for _, change in ipairs(changes) do
+    if change.error then
+      status = ctx:fail(change.name .. ": kept as it was: " .. change.error, "policy")
+    else
+      ctx:print(string.format("%s: %s -> %s", change.name, change.from or "not loaded", change.to))
+    end
+  end
+  return status
+end
+
+local function rollback(ctx, ex, name)
+  local status, about = ask_host(ctx, ex, "policy_rollback", { name = name })
+  if status then return status end
+  if ctx.json then return ctx:print_json(about) end
+  ctx:print(string.format("%s: %s", name, about.version))
+  return 0
+end
+
+local VERBS = { list = { list, 0 }, show = { show, 1 }, check = { check, 1 },
+  reload = { reload, 0 }, rollback = { rollback, 1 } }
 
 return {
-  usage = "policy list | show NAME | check FILE",
-  summary = "list, show and check policies",
+  usage = "policy list | show NAME | check FILE | reload | rollback NAME",
+  summary = "list, show and check policies; reload them in the host that serves",
   options = {},
   run = function(ctx, options)
     local verb = VERBS[options[1] or "list"]
     if not verb or #options > verb[2] + 1 or verb[2] == 1 and not options[2] then
-      return ctx:usage("policy: expected list, show NAME or check FILE")
+      return ctx:usage("policy: expected list, show NAME, check FILE, reload or rollback NAME")
     end
     return ctx:with_executor(function(ex) return verb[1](ctx, ex, options[2]) end)
   end,

@@ -17,6 +17,15 @@ cjson.decode_max_depth(64)
 local policy, printed
 local BYTECODE = 27
 
+-- Of the real table, which is every string's metatable's.
+rawset(string, "dump", nil)
+rawset(string, "rep", function(s, n, sep)
+  if type(n) == "number" and type(s) == "string" and #s * n > MOST_ANSWER then
+    error("string.rep: the result is too long", 2)
+  end
+  return rep(s, n, sep)
+end)
+
 -- What remains of the globals.
 local function sandbox()
   local env = {}
@@ -28,12 +37,6 @@ local function sandbox()
     local copy = {}
     for key, value in pairs(_G[name]) do copy[key] = value end
     env[name] = copy
-  end
-  env.string.dump, env.string.rep = nil, function(s, n, sep)
-    if type(n) == "number" and type(s) == "string" and #s * n > MOST_ANSWER then
-      error("string.rep: the result is too long", 2)
-    end
-    return rep(s, n, sep)
   end
   env._G = env
   env.print = function(...)

@@ -14,6 +14,7 @@ local worker = {}
 local MOST_LINE = 512 * 1024
 local MOST_REQUEST = 3 * 1024 * 1024
 local SIGKILL = 9
+local LOAD_LIMITS = 10 -- loading may take so many times the hard limit: examples run then
 
 ---@class exhost.PolicyWorker
 ---@field about table? what the policy says of itself
@@ -97,14 +98,12 @@ local function failure(self, text, code)
   return nil, string.format("policy %s: %s", self.policy.name, text), code or "policy"
 end
 
---- Start the process and load the policy into it, with its examples. Suspends.
----@return table? about, string? err, string? code
-function Worker:load()
+local function load(self)
   if self.about then return self.about end
   local ok, err = spawn(self)
   if not ok then return failure(self, "start exhost-policy: " .. err, "io") end
   local answer, why, code = exchange(self, assert(json.encode { name = self.policy.name,
-    source = self.policy.source, modules = self.policy.modules }), 10 * self.limits.hard)
+    source = self.policy.source, modules = self.policy.modules }), LOAD_LIMITS * self.limits.hard)
   if not answer then return failure(self, why, code) end
   self.printed = answer.printed
   if not answer.ok then
@@ -116,7 +115,7 @@ function Worker:load()
 end
 
 local function call(self, request, host)
-  local about, err, code = self:load()
+  local about, err, code = load(self)
   if not about then return nil, err, code end
   local message = assert(json.encode { request = request, host = host })
   if #message > MOST_REQUEST then return failure(self, "the request is too long for it") end
@@ -128,10 +127,8 @@ local function call(self, request, host)
   return failure(self, answer.error)
 end
 
---- Ask the policy. One call at a time; others wait for their turn. Suspends.
----@return { config: table[], env: table[], refused: string? }? decision
----@return string? err, string? code "policy"
-function Worker:call(request, host)
+--- One at a time: the process answers in order. Suspends until it is the caller's turn.
+local function in_turn(self, fn, ...)
   while self.busy do
     local ok, word = async.await(function(done)
       table.insert(self.queue, done)
@@ -144,11 +141,25 @@ function Worker:call(request, host)
     if not ok then return nil, word, word end
   end
   self.busy = true
-  local decision, err, code = call(self, request, host)
+  local value, err, code = fn(self, ...)
   self.busy = false
   local next_one = table.remove(self.queue, 1)
   if next_one then next_one(true) end
-  return decision, err, code
+  return value, err, code
+end
+
+--- Start the process and load the policy into it, with its examples. Suspends.
+---@return table? about, string? err, string? code
+function Worker:load()
+  if self.about and not self.busy then return self.about end
+  return in_turn(self, load)
+end
+
+--- Ask the policy. Suspends.
+---@return { config: table[], env: table[], refused: string? }? decision
+---@return string? err, string? code "policy"
+function Worker:call(request, host)
+  return in_turn(self, call, request, host)
 end
 
 return worker

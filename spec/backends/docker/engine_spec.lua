@@ -53,12 +53,12 @@ end
 
 describe("docker: what an engine refuses", function()
   local SAYS = {
-    { "no such image", { image = "nosuch:1" }, "no such image", nil },
+    { "no such image", { image = "nosuch:1" }, "no such image" },
     { "a command that is not there", { entrypoint = { "/no/such" } }, "no such file", "ENOENT" },
     { "a bare name", { entrypoint = { "nosuch" } }, "not found in $PATH", "ENOENT" },
     { "what is not executable", { entrypoint = { "/etc/passwd" } }, "permission denied", "EACCES" },
-    { "an unknown user", { user = "nosuchuser", entrypoint = { "true" } }, "unable to find user", nil },
-    { "an unknown network", { network = "nosuchnet", entrypoint = { "true" } }, "nosuchnet", nil },
+    { "an unknown user", { user = "nosuchuser", entrypoint = { "true" } }, "unable to find user" },
+    { "an unknown network", { network = "nosuchnet", entrypoint = { "true" } }, "nosuchnet" },
   }
   for _, case in ipairs(SAYS) do
     it("is told in its words, leaves nothing, and the id can be used again: " .. case[1],

@@ -1,0 +1,61 @@
+--- exhost serve: a host that listens, until it is told to end. Executions go on.
+
+local async = require "exhost.async"
+local json = require "exhost.json"
+local loop = require "exhost.loop"
+local server = require "exhost.server"
+local system = require "exhost.system"
+
+local ENDS = { [1] = true, [2] = true, [15] = true } -- HUP INT TERM
+local FIRST_ACTIVATED = 3
+
+local function logger(ctx)
+  return function(level, message)
+    local line = ctx.json
+      and json.encode { time = loop.timestamp(), level = level, message = message }
+      or string.format("%s %s: %s", loop.timestamp(), level, message)
+    system.write(2, line .. "\n")
+  end
+end
+
+--- A socket from systemd (sd_listen_fds(3)).
+local function activated()
+  local _, _, pid = system.ids()
+  if os.getenv("LISTEN_PID") ~= tostring(pid) then return nil end
+  return tonumber(os.getenv("LISTEN_FDS")) and FIRST_ACTIVATED or nil
+end
+
+--- Reconcile, then conclude what ends, so that nobody has to ask first.
+local function keep_house(ex)
+  ex:recover()
+  local fd = require("exhost.feed").open(ex, {})
+  if not fd then return end
+  -- Only its conclusions are wanted: what it tells is read and dropped.
+  require("exhost.lines").open(fd, 1024 * 1024, function() end)
+end
+
+return {
+  usage = "serve",
+  summary = "serve a socket in the state folder until told to end",
+  options = {},
+  run = function(ctx)
+    return ctx:with_executor(function(ex)
+      local log = logger(ctx)
+      local opened, err, code = server.open(ex, { fd = activated(), log = log })
+      if not opened then return ctx:fail("serve: " .. err, code) end
+      log("info", string.format("serving executor %s in %s", ex:id(), ex.state.path))
+      local keeper = async.spawn(keep_house, { on_error = function(message)
+        log("error", tostring(message))
+      end }, ex)
+      local signal = async.await(function(done)
+        loop.on_interrupt(function(number)
+          if ENDS[number] then done(number) end
+        end)
+      end)
+      async.cancel(keeper)
+      log("info", string.format("ending on signal %s; executions go on", tostring(signal)))
+      opened:close()
+      return 0
+    end)
+  end,
+}

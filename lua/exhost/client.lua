@@ -1,0 +1,78 @@
+--- Calls to a host that serves: the other side of server.lua.
+
+local async = require "exhost.async"
+local json = require "exhost.json"
+local lines = require "exhost.lines"
+local listen = require "exhost.listen"
+local outlet = require "exhost.outlet"
+local server = require "exhost.server"
+local system = require "exhost.system"
+
+local client = {}
+
+local MOST = 256 * 1024 * 1024
+
+---@class exhost.Client
+local Client = {}
+Client.__index = Client
+
+--- Connect to the host that serves this folder.
+---@param dir any the executor's folder
+---@return exhost.Client? client, string? err, string? code "unavailable": nobody serves it
+function client.open(dir)
+  local fd, err, code = listen.connect(dir, server.SOCKET)
+  if not fd then
+    local nobody = code == "ENOENT" or code == "ECONNREFUSED"
+    return nil, nobody and "no host serves this executor" or err, nobody and "unavailable" or "io"
+  end
+  local self = setmetatable({ waiting = {}, next_id = 0 }, Client)
+  self.reader = lines.open(system.dup(fd), MOST, function(line, why)
+    if line then return self:take(line) end
+    self.reader = nil
+    for _, done in pairs(self.waiting) do
+      done(nil, "the host hung up" .. (why and ": " .. why or ""), "unavailable")
+    end
+    self.waiting = {}
+  end)
+  self.writer = outlet.open(fd, MOST, function() end)
+  return self
+end
+
+function Client:take(line)
+  local answer = json.decode(line)
+  local done = type(answer) == "table" and answer.id and self.waiting[answer.id]
+  if not done then return end
+  self.waiting[answer.id] = nil
+  local err = answer.error
+  if err then
+    local data = err.data or {}
+    return done(nil, err.message, data.code or "invalid", data)
+  end
+  local fd = type(answer.result) == "table" and answer.result.fd and self.reader:take_fd() or nil
+  done(answer.result, fd)
+end
+
+--- Call a method. Suspends; an interrupted caller cancels the call.
+---@return any value, integer|string|nil fd_or_err, string? code, table? data
+function Client:call(method, params)
+  self.next_id = self.next_id + 1
+  local id = self.next_id
+  return async.await(function(done)
+    local ok, err = self.writer:put(json.encode { jsonrpc = "2.0", id = id, method = method,
+      params = params } .. "\n")
+    if not ok then return done(nil, err, "unavailable") end
+    self.waiting[id] = done
+    return function()
+      self.waiting[id] = nil
+      self.writer:put(json.encode { jsonrpc = "2.0", method = "$/cancel", params = { id = id } }
+        .. "\n")
+    end
+  end)
+end
+
+function Client:close()
+  if self.reader then self.reader:close() end
+  self.writer:close()
+end
+
+return client

@@ -1,0 +1,141 @@
+--- What this machine offers, and what to do where it does not: for people and for `--json`.
+--- What is a backend's own is in its doctor.lua.
+
+local backends = require "exhost.backend"
+local cgroup = require "exhost.cgroup"
+local inventory = require "exhost.inventory"
+
+local doctor = {}
+
+local LEAST_FILES, LEAST_WATCHES = 4096, 8192
+local SOCKET_PATH = 107 -- of sun_path, less the NUL
+
+local function finding(name, status, found, advice)
+  return { name = name, status = status, found = found, advice = advice }
+end
+
+local function read_line(path)
+  local file = io.open(path, "r")
+  local line = file and file:read("*l")
+  if file then file:close() end
+  return line
+end
+
+local function kernel()
+  local release = read_line("/proc/sys/kernel/osrelease") or "?"
+  local major, minor = release:match("^(%d+)%.(%d+)")
+  local version = (tonumber(major) or 0) * 1000 + (tonumber(minor) or 0)
+  if version >= 5004 then return finding("kernel", "ok", release) end
+  return finding("kernel", "fail", release,
+    "processes are awaited by pidfd, which needs Linux 5.4: use a newer kernel")
+end
+
+local function cgroups()
+  local found = cgroup.find()
+  if found.version == 0 then
+    return finding("control groups", "warn", "none that we may use",
+      "limits are not enforced and strays are found by their environment alone: run as root, or "
+        .. "in a unit with Delegate=yes")
+  end
+  local missing = cgroup.unenforced(found, { memory = 1, cores = 1, pids = 1 })
+  local version = "version " .. found.version
+  if #missing == 0 then return finding("control groups", "ok", version) end
+  return finding("control groups", "warn", version .. ", without " .. table.concat(missing, ", "),
+    "such limits are not enforced, and said so in plan")
+end
+
+local function state_folder(ex)
+  local path = ex.state.path .. "/" .. ex:id()
+  if #path + #"/serve.sock" > SOCKET_PATH then
+    return finding("state folder", "ok", path .. " (longer than a socket's path may be; sockets "
+      .. "are reached through descriptors)")
+  end
+  return finding("state folder", "ok", path)
+end
+
+local function open_files()
+  local file = io.open("/proc/self/limits", "r")
+  local soft = tonumber((file and file:read("*a") or ""):match("Max open files%s+(%d+)"))
+  if file then file:close() end
+  if not soft or soft >= LEAST_FILES then
+    return finding("open files", "ok", tostring(soft or "unlimited"))
+  end
+  return finding("open files", "warn", tostring(soft),
+    string.format("a host with many executions needs more than that: raise it to %d (ulimit -n, "
+      .. "LimitNOFILE=)", LEAST_FILES))
+end
+
+local function watches()
+  local most = tonumber(read_line("/proc/sys/fs/inotify/max_user_watches") or "")
+  if not most or most >= LEAST_WATCHES then
+    return finding("inotify watches", "ok", tostring(most or "?"))
+  end
+  return finding("inotify watches", "warn", tostring(most), string.format(
+    "each waiting host needs one an execution: sysctl fs.inotify.max_user_watches=%d",
+    LEAST_WATCHES))
+end
+
+--- Under a unit that kills its whole control group supervisors die with the host.
+local function unit()
+  if not os.getenv("INVOCATION_ID") then return nil end
+  return finding("systemd unit", "warn", "running in one",
+    "supervisors must outlive the host: the unit needs KillMode=process and Delegate=yes")
+end
+
+local function policies(ex, out)
+  local all = ex:policies():list()
+  for _, one in ipairs(all) do
+    out[#out + 1] = one.about
+      and finding("policy " .. one.name, "ok", string.format("version %s, %d examples pass",
+        one.about.version, one.about.examples))
+      or finding("policy " .. one.name, "fail", one.error, "exhost policy check " .. one.path)
+  end
+  local host = inventory.read(all, ex.settings.inventory)
+  for _, gpu in ipairs(host.gpus) do
+    local what = string.format("%s %s", gpu.model or gpu.vendor or "display card",
+      gpu.uuid or gpu.pci_address or "")
+    if not gpu.policy then
+      out[#out + 1] = finding("gpu " .. (gpu.pci_address or gpu.uuid), "ok", what
+        .. ", which no policy serves")
+    elseif gpu.driver then
+      out[#out + 1] = finding("gpu " .. (gpu.uuid or gpu.pci_address), "ok", what)
+    elseif not gpu.part_of then
+      out[#out + 1] = finding("gpu " .. (gpu.uuid or gpu.pci_address), "warn", what
+        .. ": no driver", "jobs cannot use it: load its driver")
+    end
+  end
+  if #host.gpus == 0 then out[#out + 1] = finding("gpus", "ok", "none") end
+end
+
+--- What a backend says of itself: its doctor.lua answers a list of the same form.
+local function of_backends(ex, out)
+  for _, name in ipairs(backends.names(ex.lua_path)) do
+    local opened, err = ex:backend(name)
+    if not opened then
+      out[#out + 1] = finding("backend " .. name, "fail", err, "see the message")
+    else
+      local ok, examine = pcall(require, "backends." .. name .. ".doctor")
+      if ok then
+        for _, entry in ipairs(examine(opened)) do out[#out + 1] = entry end
+      else
+        out[#out + 1] = finding("backend " .. name, "ok", "loaded")
+      end
+    end
+  end
+end
+
+--- Examine everything. Suspends.
+---@param ex exhost.Executor
+---@return { name: string, status: string, found: string, advice: string? }[] findings status:
+--- ok, warn, fail
+function doctor.examine(ex)
+  local out = { kernel(), cgroups(), state_folder(ex), open_files(), watches() }
+  out[#out + 1] = unit()
+  of_backends(ex, out)
+  policies(ex, out)
+  return out
+end
+
+doctor.finding = finding
+
+return doctor

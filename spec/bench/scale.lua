@@ -1,0 +1,109 @@
+--- Figures of many: shims' memory, a thousand executions of one host, opening again.
+--
+--   exhost lua spec/bench/scale.lua FOLDER [EXECUTIONS]
+
+local async = require "exhost.async"
+local executor = require "exhost.executor"
+local loop = require "exhost.loop"
+
+local folder, count = arg[1], tonumber(arg[2] or 1000)
+local SHIMS = 20
+
+local function line(name, format, ...)
+  print(string.format("%-52s " .. format, name, ...))
+end
+
+local function read(path)
+  local file = io.open(path, "r")
+  local text = file and file:read("*a") or ""
+  if file then file:close() end
+  return text
+end
+
+--- kB of a field of a process's memory.
+local function memory(pid, field)
+  return tonumber(read("/proc/" .. pid .. "/smaps_rollup"):match(field .. ":%s+(%d+)")) or 0
+end
+
+local function parent(pid)
+  return tonumber(read("/proc/" .. pid .. "/stat"):match("^%d+ %(.*%) %a (%d+)"))
+end
+
+local function start_all(ex, prefix, n, argv)
+  local ids, tasks = {}, {}
+  local next_one = 0
+  for _ = 1, 16 do
+    tasks[#tasks + 1] = async.spawn(function()
+      while next_one < n do
+        next_one = next_one + 1
+        local id = prefix .. next_one
+        local started = assert(ex:start { job_id = id, execution_id = id, stop_grace = 1,
+          engine_spec = { type = "process", params = { cmd = argv } } })
+        ids[#ids + 1] = started
+      end
+    end)
+  end
+  for _, task in ipairs(tasks) do async.join(task) end
+  return ids
+end
+
+local function shims(ex)
+  local ids = start_all(ex, "shim-", SHIMS, { "/bin/sleep", "1000" })
+  async.sleep(1.5) -- read buffers are given back after a second of silence
+  local pss, private = 0, 0
+  for _, id in ipairs(ids) do
+    local shim = parent(ex:info(id).pid)
+    pss = pss + memory(shim, "Pss")
+    private = private + memory(shim, "Private_Dirty") + memory(shim, "Private_Clean")
+  end
+  line("a shim of " .. SHIMS .. ": PSS, private", "%.0f kB, %.0f kB", pss / SHIMS, private / SHIMS)
+  for _, id in ipairs(ids) do ex:cancel(id, { grace = 0 }) end
+end
+
+local function cpu_ticks()
+  local user, system = read("/proc/self/stat"):match("^%d+ %(.*%) "
+    .. ("%S+ "):rep(11) .. "(%d+) (%d+)")
+  return user + system
+end
+
+local function thousand(ex)
+  collectgarbage() collectgarbage()
+  local before = memory("self", "Pss")
+  local from = loop.now()
+  local ids = start_all(ex, "many-", count, { "/bin/sleep", "1000" })
+  line(count .. " started, 16 at a time", "%.1f s", loop.now() - from)
+  local waits = {}
+  for i, id in ipairs(ids) do
+    waits[i] = async.spawn(function() return ex:wait(id) end, { on_error = function() end })
+  end
+  async.sleep(1)
+  collectgarbage() collectgarbage()
+  line("the host's memory for one that is waited for", "%.1f kB",
+    (memory("self", "Pss") - before) / count)
+  local ticks = cpu_ticks()
+  async.sleep(2)
+  line("the host's processor time in 2 s of rest", "%d ms", (cpu_ticks() - ticks) * 10)
+  for i = 1, count / 2 do ex:cancel(ids[i], { grace = 0, wait = false }) end
+  for i = 1, count / 2 do async.join(waits[i]) end
+  return waits
+end
+
+local function reopen(settings)
+  local from = loop.now()
+  local ex = assert(executor.open { id = "scale", state_dir = folder, settings = settings })
+  ex:recover()
+  local opened = loop.now() - from
+  local list = ex:list()
+  line("opened again with " .. #list .. ", half of them running", "%.2f s (list %.2f s)", opened,
+    loop.now() - from - opened)
+  return ex
+end
+
+local ex = assert(executor.open { id = "scale", state_dir = folder })
+shims(ex)
+local waits = thousand(ex)
+local other = reopen()
+other:cleanup()
+for _, task in ipairs(waits) do async.join(task) end
+other:close()
+ex:close()

@@ -1,0 +1,188 @@
+--- A host that serves: what clients may ask, and what they may do to it.
+
+local async = require "exhost.async"
+local client = require "exhost.client"
+local command = require "support.command"
+local executor = require "exhost.executor"
+local json = require "exhost.json"
+local lines = require "exhost.lines"
+local listen = require "exhost.listen"
+local outlet = require "exhost.outlet"
+local scratch = require "support.scratch"
+local server = require "exhost.server"
+local system = require "exhost.system"
+
+local function request(id, script)
+  return { request = { job_id = id, execution_id = id, stop_grace = 1,
+    engine_spec = { type = "process", params = { cmd = { "/bin/sh", "-c", script } } } } }
+end
+
+--- An executor that serves, and a client of it.
+local function with(body)
+  return scratch.with(function(_, path)
+    local ex = assert(executor.open { id = "spec", state_dir = path .. "/state" })
+    local serving = assert(server.open(ex))
+    local one = assert(client.open(ex.state.dir))
+    local ok, err = xpcall(body, function(e)
+      return type(e) == "table" and e or debug.traceback(e, 2)
+    end, one, ex, serving)
+    one:close()
+    ex:cleanup()
+    serving:close()
+    ex:close()
+    if not ok then error(err, 0) end
+  end)
+end
+
+--- A bare connection: sends text, collects lines.
+local function bare(ex)
+  local fd = assert(listen.connect(ex.state.dir, server.SOCKET))
+  local self = { got = {} }
+  self.reader = lines.open(system.dup(fd), 1024 * 1024, function(line)
+    if not line then self.reader, self.ended = nil, true end
+    self.got[#self.got + 1] = line
+  end)
+  self.writer = outlet.open(fd, 256 * 1024 * 1024, function() end)
+  function self.expect(n)
+    for _ = 1, 1000 do
+      if #self.got >= n or self.ended then break end
+      async.sleep(0.005)
+    end
+    return self.got[n] and json.decode(self.got[n])
+  end
+  function self.close()
+    if self.reader then self.reader:close() end
+    self.writer:close()
+  end
+  return self
+end
+
+describe("a host that serves", function()
+  it("does what rpc.lua says, for several clients at once", with(function(one, ex)
+    local two = assert(client.open(ex.state.dir))
+    assert.equal("spec", one:call("id").id)
+    assert.equal("a1", one:call("start", request("a1", "echo out; exit 3")).id)
+    local result = assert(two:call("wait", { id = "a1" }))
+    assert.same({ 3, "out\n" }, { result.exit_code, result.stdout })
+    two:close()
+  end))
+
+  it("passes log streams and feeds as descriptors", with(function(one)
+    local _, feed = assert(one:call("subscribe"))
+    assert(one:call("start", request("a1", "echo one; echo two")))
+    local _, log = assert(one:call("get_log_stream", { id = "a1", follow = true }))
+    local got = {}
+    local function collect(fd, name, until_text)
+      got[name] = ""
+      local reader
+      reader = lines.open(fd, 65536, function(line)
+        got[name] = got[name] .. (line or "END") .. "\n"
+      end)
+      for _ = 1, 1000 do
+        if got[name]:find(until_text, 1, true) then break end
+        async.sleep(0.005)
+      end
+      reader:close()
+    end
+    collect(log, "log", "END")
+    collect(feed, "feed", "concluded")
+    assert.equal("one\ntwo\nEND\n", got.log)
+    local seq = 0
+    for line in got.feed:gmatch("[^\n]+") do
+      local event = json.decode(line)
+      seq = seq + 1
+      assert.equal(seq, event.seq)
+      assert.equal("a1", event.execution_id)
+    end
+    assert.is_true(seq >= 4)
+  end))
+
+  it("cancels a call, not its execution", with(function(one, ex)
+    assert(one:call("start", request("a1", "sleep 30")))
+    local waiting = async.spawn(function() return one:call("wait", { id = "a1" }) end)
+    async.sleep(0.05)
+    async.cancel(waiting)
+    async.join(waiting)
+    assert.equal("running", one:call("status", { id = "a1" }).status)
+    assert.equal("running", ex:status("a1"))
+  end))
+
+  it("answers what is wrong, and lives", with(function(one, ex)
+    local raw = bare(ex)
+    for i, case in ipairs { { "nonsense\n", -32700 }, { "[]\n", -32600 }, { '{"id":1}\n', -32600 },
+      { '{"id":{},"method":"id"}\n', -32600 }, { '{"id":1,"method":"zzz"}\n', -32601 },
+      { '{"id":2,"method":"wait","params":{"id":1}}\n', -32602 },
+      { '{"id":3,"method":"wait","params":{"id":"nope"}}\n', -32000 } } do
+      raw.writer:put(case[1])
+      assert.equal(case[2], raw.expect(i).error.code, case[1])
+    end
+    assert.equal("not_found", raw.expect(7).error.data.code)
+    raw.writer:put('{"method":"id"}\n{"id":"x","method":"id"}\n')
+    assert.equal("x", raw.expect(8).id)
+    raw.close()
+    assert(one:call("id"))
+  end))
+
+  it("minds no client that sends half a line, too long a one, or goes away", with(
+    function(one, ex, serving)
+      for _ = 1, 20 do
+        local raw = bare(ex)
+        raw.writer:put('{"id":1,"method":"wai')
+        raw.close()
+      end
+      local long = bare(ex)
+      for _ = 1, 20 do long.writer:put(("x"):rep(1024 * 1024)) end
+      long.expect(2) -- an error, where it arrives, and the end
+      assert.is_true(long.ended)
+      long.close()
+      local waiting = bare(ex)
+      assert(one:call("start", request("a1", "sleep 30")))
+      waiting.writer:put('{"id":1,"method":"wait","params":{"id":"a1"}}\n')
+      async.sleep(0.05)
+      waiting.close()
+      assert.equal("running", one:call("status", { id = "a1" }).status)
+      for _ = 1, 200 do
+        if serving.count == 1 then break end
+        async.sleep(0.005)
+      end
+      assert.equal(1, serving.count)
+    end))
+
+  it("is the only one, and leaves no socket", with(function(_, ex, serving)
+    local _, _, code = server.open(ex)
+    assert.equal("already_started", code)
+    assert.equal("other", ex.state.dir:stat(server.SOCKET).kind)
+    assert.equal(384, ex.state.dir:stat(server.SOCKET).mode % 512)
+    serving:close()
+    assert.is_nil(ex.state.dir:stat(server.SOCKET))
+    local _, _, gone = client.open(ex.state.dir)
+    assert.equal("unavailable", gone)
+  end))
+
+  it("takes the place of one that was killed", scratch.with(function(_, path)
+    local first = command.start(command.program,
+      { "exhost", "--state-dir", path .. "/state", "serve" })
+    first:wait_until("it serves", function() return first:stderr():find("serving", 1, true) end)
+    first:signal(9)
+    first:wait()
+    local ex = assert(executor.open { id = "default", state_dir = path .. "/state" })
+    local serving = assert(server.open(ex))
+    serving:close()
+    ex:close()
+  end))
+
+  it("ends in peace when told to, and executions go on", scratch.with(function(_, path)
+    local host = command.start(command.program,
+      { "exhost", "--state-dir", path .. "/state", "--json", "serve" })
+    host:wait_until("it serves", function() return host:stderr():find("serving", 1, true) end)
+    local ex = assert(executor.open { id = "default", state_dir = path .. "/state" })
+    local one = assert(client.open(ex.state.dir))
+    assert(one:call("start", request("a1", "sleep 30")))
+    host:signal(15)
+    assert.equal(0, host:wait().code)
+    assert.equal("running", ex:status("a1"))
+    one:close()
+    ex:cleanup()
+    ex:close()
+  end))
+end)

@@ -1,0 +1,164 @@
+--- The inventory and what policies make of it, on made trees.
+
+local inventory = require "exhost.inventory"
+local ledger = require "exhost.ledger"
+local policy = require "exhost.policy"
+local scratch = require "support.scratch"
+local state = require "exhost.state"
+
+local function write(path, content)
+  os.execute("mkdir -p '" .. path:match("^(.*)/") .. "'")
+  local file = assert(io.open(path, "w"))
+  file:write(content)
+  file:close()
+end
+
+--- A mixed host: two NVIDIA, an AMD, an Intel with swapped render numbers, a display-only card.
+local function make(root)
+  local devices = root .. "/sys/bus/pci/devices/"
+  local function card(address, vendor, nodes, driver)
+    write(devices .. address .. "/class", "0x030000\n")
+    write(devices .. address .. "/vendor", vendor .. "\n")
+    write(devices .. address .. "/device", "0x1234\n")
+    for _, node in ipairs(nodes) do write(devices .. address .. "/drm/" .. node .. "/dev", "") end
+    local own = root .. "/drivers/" .. driver
+    os.execute("mkdir -p " .. own .. "; ln -s " .. own .. " " .. devices .. address .. "/driver")
+  end
+  card("0000:0b:00.0", "0x10de", {}, "nvidia")
+  card("0001:0b:00.0", "0x10de", {}, "nvidia")
+  card("0000:01:00.0", "0x1002", { "card1", "renderD128" }, "amdgpu")
+  card("0000:00:02.0", "0x8086", { "card0", "renderD129" }, "i915")
+  card("0000:09:00.0", "0x1a03", { "card2" }, "ast")
+  write(devices .. "0000:05:00.0/class", "0x020000\n")
+  write(devices .. "0000:05:00.0/vendor", "0x8086\n")
+  local proc = root .. "/proc/driver/nvidia/gpus/"
+  write(proc .. "0000:0b:00.0/information", "Model: \t\t NVIDIA A100\nGPU UUID: \t GPU-932b\n")
+  write(proc .. "0001:0b:00.0/information", "Model: \t\t NVIDIA T4\nGPU UUID: \t GPU-other\n")
+  write(root .. "/etc/group", "root:x:0:\nvideo:x:44:\nrender:x:105:\n")
+  write(root .. "/cdi/n.yaml", 'cdiVersion: 0.5.0\ndevices:\n- containerEdits:\n    env:\n'
+    .. '    - A=name: x\n  name: GPU-932b\n- name: "MIG-aaaa-bb"\nkind: nvidia.com/gpu\n')
+  write(root .. "/cdi/v.json", '{"kind":"vendor.com/class","devices":[{"name":"x"}]}')
+  write(root .. "/cdi/broken.json", "{")
+  return { sys = root .. "/sys", proc = root, dev = "/dev", etc = root .. "/etc",
+    cdi = { root .. "/cdi", root .. "/nowhere" } }
+end
+
+local function with(body)
+  return scratch.with(function(_, path)
+    local policies = policy.new({ policy_soft = 0.05, policy_hard = 0.4 })
+    local host = inventory.read(policies:list(), make(path))
+    local ok, err = xpcall(body, function(e)
+      return type(e) == "table" and e or debug.traceback(e, 2)
+    end, host, policies, path)
+    policies:close()
+    if not ok then error(err, 0) end
+  end)
+end
+
+local function names(list)
+  local found = {}
+  for i, device in ipairs(list) do found[i] = device.PathOnHost end
+  return found
+end
+
+describe("the inventory", function()
+  it("tells what the kernel, the driver and CDI tell", with(function(host)
+    local by = {}
+    for _, gpu in ipairs(host.gpus) do by[gpu.uuid or gpu.pci_address] = gpu end
+    assert.same({ "nvidia", "NVIDIA A100", "nvidia", "nvidia.com/gpu=GPU-932b" }, {
+      by["GPU-932b"].policy, by["GPU-932b"].model, by["GPU-932b"].driver, by["GPU-932b"].cdi })
+    assert.same({ "/dev/dri/card1", "/dev/dri/renderD128" }, by["0000:01:00.0"].nodes)
+    assert.same({ "/dev/dri/card0", "/dev/dri/renderD129" }, by["0000:00:02.0"].nodes)
+    assert.is_nil(by["0000:09:00.0"].policy)
+    assert.is_nil(by["0000:05:00.0"])
+    assert.equal("nvidia.com/gpu=MIG-aaaa-bb", by["MIG-aaaa-bb"].cdi)
+    assert.same({ render = 105, video = 44 }, host.groups)
+    assert.same({ "nvidia.com/gpu=GPU-932b", "nvidia.com/gpu=MIG-aaaa-bb", "vendor.com/class=x" },
+      host.cdi)
+  end))
+
+  it("resolves what a request means, or says what there is", with(function(host)
+    for _, asked in ipairs { { pci_address = "0000:0b:00.0" }, { uuid = "gpu-932B" } } do
+      assert.equal("GPU-932b", assert(inventory.resolve(host, { asked }))[1].uuid)
+    end
+    for _, case in ipairs { { { pci_address = "0000:77:00.0" }, "invalid", "0000:77:00.0" },
+      { { uuid = "GPU-none" }, "invalid", "have: " }, { {}, "invalid", "uuid or pci_address" },
+      { { pci_address = "0000:09:00.0" }, "unsupported", "0x1a03" } } do
+      local found, err, code = inventory.resolve(host, { case[1] })
+      assert.same({ nil, case[2] }, { found, code })
+      assert.is_truthy(err:find(case[3], 1, true), err)
+      assert.matches("^resources.gpus%[1%]: ", err)
+    end
+  end))
+end)
+
+describe("the shipped policies", function()
+  local function decide(host, policies, asked)
+    return assert(policies:decide({}, assert(inventory.resolve(host, asked)), host))
+  end
+
+  it("give exactly the GPUs that were asked for", with(function(host, policies)
+    local config = decide(host, policies, { { pci_address = "0000:0b:00.0" } }).config
+    assert.same({ { DeviceIDs = { "GPU-932b" }, Capabilities = { { "gpu" } } } },
+      config.DeviceRequests.value)
+    config = decide(host, policies, { { pci_address = "0000:01:00.0" } }).config
+    assert.same({ "/dev/kfd", "/dev/dri/card1", "/dev/dri/renderD128" },
+      names(config.Devices.value))
+    assert.same({ "video", "105" }, config.GroupAdd.value)
+    config = decide(host, policies, { { pci_address = "0000:00:02.0" } }).config
+    assert.same({ "/dev/dri/card0", "/dev/dri/renderD129" }, names(config.Devices.value))
+  end))
+
+  it("give several vendors' at once, and say which line gave what", with(function(host, policies)
+    local decision = decide(host, policies, { { pci_address = "0000:01:00.0" },
+      { uuid = "MIG-aaaa-bb" }, { pci_address = "0000:00:02.0" } })
+    assert.same({ "MIG-aaaa-bb" }, decision.config.DeviceRequests.value[1].DeviceIDs)
+    assert.equal(5, #decision.config.Devices.value)
+    assert.matches("^amd.lua:%d+$", decision.config.Devices.from[1])
+    assert.same({ "amd", "nvidia", "intel" }, { decision.policies[1].name,
+      decision.policies[2].name, decision.policies[3].name })
+  end))
+
+  it("use CDI where the site prefers it and all are listed", with(function(host, policies)
+    host.prefer_cdi = true
+    local config = decide(host, policies, { { uuid = "GPU-932b" } }).config
+    assert.same({ { Driver = "cdi", DeviceIDs = { "nvidia.com/gpu=GPU-932b" } } },
+      config.DeviceRequests.value)
+    config = decide(host, policies, { { uuid = "GPU-other" } }).config
+    assert.same({ "GPU-other" }, config.DeviceRequests.value[1].DeviceIDs)
+  end))
+
+  it("give none to a job that asks for none, whatever its image says", with(
+    function(host, policies)
+      local decision = assert(policies:decide({}, {}, host))
+      assert.equal("void", decision.env.NVIDIA_VISIBLE_DEVICES.value)
+      assert.same({}, decision.config)
+    end))
+end)
+
+describe("the ledger", function()
+  it("grants to one, all or nothing, until it has ended", with(function(host, _, path)
+    local store = assert(state.open(path .. "/state", "root"))
+    local two = { host.gpus[1], host.gpus[2] }
+    for _, id in ipairs { "e1", "e2" } do
+      local dir, lock = assert(store:create(id, {}))
+      lock:close()
+      dir:close()
+    end
+    assert.is_true(ledger.claim(store, { host.gpus[2] }, "e1"))
+    assert.is_true(ledger.claim(store, { host.gpus[2] }, "e1"))
+    local _, err, code = ledger.claim(store, two, "e2")
+    assert.equal("unavailable", code)
+    assert.matches("is held by root/e1", err)
+    assert.is_true(ledger.claim(store, { host.gpus[1] }, "e2"))
+    local held = ledger.holders(store)
+    assert.equal("root/e1", held[ledger.file_name(host.gpus[2])])
+    ledger.free(store, "e1")
+    assert.is_true(ledger.claim(store, two, "e2"))
+    local dir = store:open_execution("e2")
+    dir:create("result.json", "{}")
+    dir:close()
+    assert.is_true(ledger.claim(store, two, "e1"))
+    store:close()
+  end))
+end)

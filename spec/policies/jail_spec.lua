@@ -1,0 +1,166 @@
+--- Attacks on the jail that must fail: each concerns its own process, and is told as what the
+-- policy did.
+
+local async = require "exhost.async"
+local build = require "exhost.build"
+local loop = require "exhost.loop"
+local policy = require "exhost.policy"
+local task = require "conformance.task"
+local worker = require "exhost.policy.worker"
+
+local LIMITS = { soft = 0.05, hard = 0.4 }
+
+local function with(source, body, modules)
+  return task(function()
+    local one = worker.new({ name = "p", source = source, modules = modules or {} }, LIMITS)
+    local ok, err = xpcall(body, function(e)
+      return type(e) == "table" and e or debug.traceback(e, 2)
+    end, one)
+    one:close()
+    if not ok then error(err, 0) end
+  end)
+end
+
+--- A policy whose host_config is this.
+local function doing(code)
+  return 'return { name = "p", version = "1", host_config = function(request, host, config) '
+    .. code .. ' end }'
+end
+
+local GOOD = doing "config.GroupAdd = { 'video' } config.Memory = 5"
+
+describe("a policy", function()
+  it("assigns, and each assignment tells its line", with(GOOD, function(one)
+    local log = assert(one:call({}, {})).config
+    assert.same({ "GroupAdd", { "video" }, "p.lua:1" }, { log[1].field, log[1].value, log[1].at })
+    assert.same({ "Memory", 5 }, { log[2].field, log[2].value })
+  end))
+
+  it("sets a scalar to one value, and appends to lists", with(doing(
+    "config.A = 1\nconfig.L = {1}\nconfig.L = {2}\nconfig.A = 1\n"
+      .. "if request.x then config.A = 2 end"),
+    function(one)
+      assert.equal(4, #assert(one:call({}, {})).config)
+      local _, err, code = one:call({ x = true }, {})
+      assert.equal("policy", code)
+      assert.matches("A is set to two different values, at p.lua:1 and at p.lua:5", err)
+      assert(one:call({}, {}))
+    end))
+
+  it("may refuse", with(doing "return nil, 'not today'", function(one)
+    assert.equal("not today", assert(one:call({}, {})).refused)
+  end))
+
+  it("may require files beside it, and print", with(
+    "local h = require 'helper' return { name = 'p', version = '1', host_config = "
+      .. "function(_, _, c) print('seen', 1) c.X = h.x end }", function(one)
+      assert.equal(7, assert(one:call({}, {})).config[1].value)
+      assert.same({ "seen\t1" }, one.printed)
+    end, { helper = "return { x = 7 }" }))
+
+  it("is refused with its line when it is no policy", task(function()
+    for source, expected in pairs {
+      ["return 1"] = "a policy answers a table", ["return {"] = "p.lua:1: unexpected symbol",
+      ["return { name = 'p' }"] = "version is missing",
+      ["return { name = 'p', version = '1', wrong = 1 }"] = "unknown field wrong",
+      ["return { name = 'p', version = 1 }"] = "version: expected a string, got a number",
+      ["\27LJ\2"] = "bytecode is not loaded",
+      ["error('x')"] = "p.lua:1: x", ["require 'os'"] = "no file os.lua beside the policy",
+      ["return { name = 'p', version = '1', host_config = function(_, _, c) c.A = 1 end, "
+        .. "examples = { { expect = { A = 2 } } } }"] = "example 1: A differs",
+    } do
+      local one = worker.new({ name = "p", source = source, modules = {} }, LIMITS)
+      local about, err, code = one:load()
+      one:close()
+      assert.is_nil(about)
+      assert.equal("policy", code)
+      assert.is_truthy(err:find(expected, 1, true), err)
+    end
+  end))
+end)
+
+describe("the jail holds against", function()
+  local function attack(name, code, expected)
+    it(name, with(doing(code), function(one)
+      local before = loop.now()
+      local value, err, kind = one:call({}, {})
+      assert.is_nil(value, name)
+      assert.equal("policy", kind)
+      assert.is_truthy(err:find(expected, 1, true), err)
+      assert.is_true(loop.now() - before < 5)
+    end))
+  end
+
+  for _, name in ipairs { "os", "io", "ffi", "debug", "jit", "package", "load", "loadstring",
+    "dofile", "loadfile", "setfenv", "getfenv", "collectgarbage", "newproxy", "cjson",
+    "setmetatable", "coroutine" } do
+    it("use of " .. name, with(doing("config.X = tostring(" .. name .. ")"), function(one)
+      assert.equal("nil", assert(one:call({}, {})).config[1].value)
+    end))
+  end
+
+  attack("an endless loop", "while true do end", "p.lua:1: it takes longer than 50 ms")
+  attack("one that swallows errors", "while true do pcall(function() while true do end end) end",
+    "it takes longer than 50 ms")
+  attack("a pattern that backtracks for ever",
+    "return (('a'):rep(40)):find(('.-'):rep(40) .. 'b')", "hard limit")
+  attack("a table without end", "local t = {} while true do t[#t + 1] = {} end", "")
+  attack("strings without end", "local s = 'x' while true do s = s .. s end", "")
+  attack("a string that is too long", "return ('x'):rep(1e9)", "too long")
+  attack("endless recursion", "local function f() return f() + 1 end f()", "stack overflow")
+  attack("a sort that never ends", "local t = {} for i = 1, 1e5 do t[i] = i end "
+    .. "while true do table.sort(t, function(a, b) return a > b end) end", "longer than 50 ms")
+  attack("a table that holds itself", "local t = {} t.t = t config.X = t", "holds itself")
+  attack("deep nesting", "local t = {} for _ = 1, 50 do t = { t } end config.X = t", "deeply")
+  attack("functions as values", "config.X = print", "a function cannot be given")
+  attack("what is no number", "config.X = 0/0", "not a finite number")
+  attack("an answer over the cap", "for i = 1, 3000 do config['x' .. i] = ('y'):rep(100) end",
+    "longer than")
+  attack("an error that is no text", "error({})", "table")
+  attack("string.dump", "return string.dump(print)", "attempt to call")
+  attack("string.dump by a string", "return (''):dump()", "attempt to call")
+
+  it("metatables of strings", with(doing [[
+    getmetatable = getmetatable
+    config.X = tostring(getmetatable)]], function(one)
+      assert.equal("nil", assert(one:call({}, {})).config[1].value)
+    end))
+
+  it("all of this, and serves the next call", with(doing
+    "if request.bad then while true do end end config.X = 1", function(one)
+      for _ = 1, 3 do
+        assert.is_nil((one:call({ bad = true }, {})))
+        assert.equal(1, assert(one:call({}, {})).config[1].value)
+      end
+    end))
+
+  it("a hang, which delays its own job only", with(doing
+    "return (('a'):rep(40)):find(('.-'):rep(40) .. 'b')", function(one)
+      local other = worker.new({ name = "q", source = GOOD, modules = {} }, LIMITS)
+      assert(other:load())
+      local hanging = async.spawn(function() return one:call({}, {}) end)
+      local before = loop.now()
+      assert(other:call({}, {}))
+      assert.is_true(loop.now() - before < LIMITS.hard)
+      local _, err = async.join(hanging)
+      assert.matches("hard limit", err)
+      other:close()
+    end))
+end)
+
+describe("the policies that are shipped", function()
+  it("load, pass their examples, and are short", task(function()
+    local policies = policy.new({ policy_soft = 0.05, policy_hard = 0.25 })
+    local seen = {}
+    for _, one in ipairs(policies:list()) do
+      assert.is_nil(one.error)
+      assert.is_true(one.about.examples > 0)
+      seen[#seen + 1] = one.name
+      local lines = 0
+      for _ in io.lines(build.share .. "/policies/" .. one.name .. ".lua") do lines = lines + 1 end
+      assert.is_true(lines < 80)
+    end
+    policies:close()
+    assert.same({ "amd", "cpu", "intel", "nvidia" }, seen)
+  end))
+end)
