@@ -22,6 +22,8 @@ type backend struct {
 	available func() bool
 	// isolated workloads have keys, ports, volumes and a network of their own.
 	isolated bool
+	// kept connections to an engine stay open for the next call.
+	kept int
 }
 
 var backends = []backend{
@@ -41,6 +43,7 @@ var backends = []backend{
 			return os.Getenv("DOCKER_HOST") != "" || os.Getenv("EXHOST_DOCKER_SOCKET") != ""
 		},
 		isolated: true,
+		kept:     16,
 	},
 }
 
@@ -121,7 +124,7 @@ func (f *fixture) transient() *exhost.ExecutionRequest {
 }
 
 func (f *fixture) persistent() *exhost.ExecutionRequest {
-	return f.sh("while true; do date; sleep 1; done")
+	return f.sh("trap exit TERM; while true; do date; sleep 1; done")
 }
 
 func (f *fixture) sh(script string) *exhost.ExecutionRequest {
