@@ -14,6 +14,7 @@
 #define XH_RELAY_CONSOLE "console.log"
 #define XH_RELAY_ERRORS "vmm.err"
 #define XH_RELAY_CONTROL "guest"
+#define XH_RELAY_ARCHIVE "initrd" /* ours, with the job in it */
 
 #define XH_RELAY_CONSOLE_MAX (1 << 20)
 
