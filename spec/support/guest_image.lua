@@ -23,7 +23,8 @@ local function write(path, data)
   file:close()
 end
 
-local function busybox()
+--- The static shell of this host.
+function guest_image.busybox()
   for _, path in ipairs(BUSYBOX) do
     local data = read(path)
     if data then return data end
@@ -34,7 +35,7 @@ end
 --- The archive.
 function guest_image.initrd()
   local entries = { { "bin", folder = true }, { "usr", folder = true }, { "etc", folder = true },
-    { "usr/bin", folder = true }, { "bin/busybox", data = busybox(), mode = 493 } }
+    { "usr/bin", folder = true }, { "bin/busybox", data = guest_image.busybox(), mode = 493 } }
   for _, name in ipairs(APPLETS) do
     entries[#entries + 1] = { "bin/" .. name, link = "busybox" }
     entries[#entries + 1] = { "usr/bin/" .. name, link = "../../bin/busybox" }
