@@ -36,6 +36,14 @@ typedef struct xh_report {
 
 #define XH_STEP_PARKED (-1)
 
+/* A child that reports by itself (`reports` in the spec) has the status pipe as this
+ * descriptor across execve: its end means that the workload runs. A step of its own is
+ * XH_STEP_REPORTED and its place in this list. */
+#define XH_FD_STATUS 3
+#define XH_STEP_REPORTED 100
+#define XH_REPORTED_STEPS                                                              \
+  { "exec", "script", "user", "cwd", "root", "job", "fork", "listen", NULL }
+
 /* Start a process that prepares itself and then waits. 0 or a negative errno. */
 int xh_child_fork(xh_child *child, const xh_launch *how);
 

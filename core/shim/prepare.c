@@ -103,6 +103,10 @@ static const struct {
 #define STEP_EXEC STEP_COUNT
 
 const char *xh_prepare_step(int step) {
+  static const char *const REPORTED[] = XH_REPORTED_STEPS;
+  int count = (int)(sizeof REPORTED / sizeof *REPORTED) - 1;
+  if (step >= XH_STEP_REPORTED && step < XH_STEP_REPORTED + count)
+    return REPORTED[step - XH_STEP_REPORTED];
   return step >= 0 && step < STEP_COUNT ? STEPS[step].name : "exec";
 }
 
@@ -129,6 +133,12 @@ static void report(int fd, int step, int error) {
   (void)done;
 }
 
+/* dup2 leaves out close-on-exec, so it stays open behind execve. */
+static int hand_over(int status) {
+  return status == XH_FD_STATUS ? fcntl(status, F_SETFD, 0),
+         status                 : dup2(status, XH_FD_STATUS);
+}
+
 noreturn void xh_prepare(const xh_launch *how, xh_prepare_fds fds, pid_t shim) {
   char word;
   for (int step = 0; step < STEP_COUNT; step++) {
@@ -144,6 +154,8 @@ noreturn void xh_prepare(const xh_launch *how, xh_prepare_fds fds, pid_t shim) {
   report(fds.status, XH_STEP_PARKED, 0);
   if (read(fds.park, &word, 1) != 1)
     _exit(127);
+  if (how->spec->reports && how->script == NULL && how->argv == NULL)
+    fds.status = hand_over(fds.status);
   int err =
     fds.script >= 0
       ? xh_exec_script(how->spec, how->script, fds.script)

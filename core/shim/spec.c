@@ -161,6 +161,8 @@ static bool take_process(xh_spec *spec, const char *key, char *value) {
     return parse_id(value, &spec->groups[spec->group_count++]);
   if (strcmp(key, "umask") == 0)
     return parse_umask(spec, value);
+  if (strcmp(key, "reports") == 0)
+    return spec->reports = true, strcmp(value, "1") == 0;
   if (strcmp(key, "rlimit") == 0)
     return parse_rlimit(spec, value);
   if (strcmp(key, "script") == 0 || strcmp(key, "script_data") == 0)

@@ -47,6 +47,7 @@ typedef struct xh_spec {
   size_t group_count;
 
   bool has_uid, has_gid;
+  bool reports; /* the program says itself when the workload runs */
   uid_t uid;
   gid_t gid;
   mode_t umask;

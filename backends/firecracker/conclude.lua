@@ -1,0 +1,59 @@
+--- How the workload ended: by the word of its guest. The monitor's exit code tells nothing of
+--- it (a panic exits 0), so without that word there is no exit code.
+
+local conclude = {}
+
+local CONSOLE_TAIL, ERRORS_TAIL = 800, 400
+
+--- Read the relay's report. What is torn or of another format reads as nothing.
+function conclude.parse(content)
+  if not content or content:sub(-1) ~= "\n" then return nil end
+  local report = {}
+  for line in content:gmatch("([^\n]*)\n") do
+    local key, value = line:match("^([%a_][%w_]*)=(.*)$")
+    if not key then return nil end
+    report[key] = tonumber(value) or value
+  end
+  return report.format == 1 and report or nil
+end
+
+local function printable(bytes)
+  return (bytes:gsub("[^%g\n ]", ""):gsub("^%s+", ""):gsub("%s+$", ""))
+end
+
+--- What the monitor itself says of a machine that it did not boot.
+local function complaint(dir)
+  for _, name in ipairs { "vmm.err", "vmm.log" } do
+    local words = printable(dir:read_at(name, -ERRORS_TAIL, ERRORS_TAIL) or "")
+    if words ~= "" then return words end
+  end
+end
+
+--- Evidence from a report and the machine's folder.
+---@param report table? conclude.parse
+---@param dir exhost.dir? the machine's folder
+function conclude.evidence(report, dir)
+  if not report then return {} end
+  local evidence = { report = report.by,
+    vmm = { exit_code = report.vmm_code, signal = report.vmm_signal } }
+  if report.kind == "failed" then
+    evidence.error, evidence.step = report.error, report.step
+    evidence.code = false
+  elseif report.kind then
+    evidence.oom_killed = report.kind == "oom" or nil
+    evidence.code, evidence.signal = report.code, report.signal
+    -- The supervisor saw the relay's end, which for a signal that ends nobody is a code.
+    if report.signal then evidence.code = false end
+  else
+    evidence.code, evidence.signal = false, false
+    local failed = report.by == "nobody" and report.vmm_code and report.vmm_code ~= 0
+    local why = failed and dir and complaint(dir)
+    if why then evidence.never_ran, evidence.engine_error = true, why end
+    local tail = dir and printable(dir:read_at("console.log", -CONSOLE_TAIL, CONSOLE_TAIL) or "")
+    if tail and tail ~= "" then evidence.console = tail end
+  end
+  evidence.script = report.script
+  return evidence
+end
+
+return conclude

@@ -1,0 +1,190 @@
+--- Backend `firecracker`: jobs in microVMs, one monitor each. exhost-relay stands between the
+-- supervisor and the monitor and ends as the workload ended; exhost-init runs the job.
+
+local async = require "exhost.async"
+local build = require "exhost.build"
+local conclude = require "backends.firecracker.conclude"
+local guest = require "backends.firecracker.guest"
+local host = require "backends.firecracker.host"
+local json = require "exhost.json"
+local loop = require "exhost.loop"
+local machine = require "backends.firecracker.machine"
+local params = require "backends.firecracker.params"
+local system = require "exhost.system"
+
+local FOLDER = "vm" -- in the execution's folder, and all that a machine leaves behind
+local SWEEP_TRIES, SWEEP_PAUSE = 200, 0.01
+
+---@class exhost.FirecrackerBackend
+local Firecracker = {}
+Firecracker.__index = Firecracker
+
+local function open(config)
+  return setmetatable({ name = "firecracker", settings = config.settings or {}, versions = {},
+    path = string.format("%s/%s/executions", config.state_dir or "",
+      config.executor or "default") }, Firecracker)
+end
+
+--- Whether there is a binary that answers. Suspends.
+function Firecracker:health()
+  local binary, err, code = host.binary(self.settings)
+  if not binary then return nil, err, code end
+  local version
+  version, err, code = host.version(self.versions, binary)
+  if not version then return nil, err, code end
+  return true
+end
+
+--- What planning needs of the machine: the binary, its version, the files. Suspends.
+function Firecracker:facts(request)
+  local asked = request.engine_spec.params
+  local binary, err, code = host.binary(self.settings)
+  if not binary then return nil, err, code end
+  local version
+  version, err, code = host.version(self.versions, binary)
+  if not version then return nil, err, code end
+  for _, field in ipairs { "kernel_image", "initrd", "root_file_system" } do
+    local head = true
+    if asked[field] then head, err, code = host.read_head(field, asked[field]) end
+    if head and field == "kernel_image" then
+      head, err, code = host.check_kernel(head, asked[field], version)
+    end
+    if not head then return nil, err, code end
+  end
+  return { binary = binary, version = version.text, memory = host.memory() }
+end
+
+function Firecracker.plan(_, request, facts)
+  return machine.plan(request, facts)
+end
+
+--- The operator's limits: a guest has no devices or paths of the host but its images.
+function Firecracker.check(_, body, ceiling)
+  local size = body.config["machine-config"]
+  if ceiling.memory and size.mem_size_mib * 1024 * 1024 > ceiling.memory then
+    return nil, string.format("resources.ram.size: %.0f MiB are denied by ceiling.memory",
+      size.mem_size_mib), "denied"
+  end
+  if ceiling.cores and size.vcpu_count > ceiling.cores then
+    return nil, string.format("resources.cpu.cores: %d are denied by ceiling.cores",
+      size.vcpu_count), "denied"
+  end
+  return true
+end
+
+--- The folder of the machine, which is the handle.
+function Firecracker.create(_, execution)
+  local ok, err, code = execution.dir:mkdir(FOLDER)
+  if not ok and code ~= "EEXIST" then return nil, "make the machine's folder: " .. err, "io" end
+  return FOLDER
+end
+
+--- Write what the monitor and the relay read. The archive holds the job, secrets and all: it is
+--- ours alone, and goes once the guest has it.
+local function write_files(execution, token)
+  local body = execution.plan
+  local dir, err = execution.dir:open(FOLDER)
+  if not dir then return nil, "open the machine's folder: " .. err, "io" end
+  local ok, code = true, nil
+  if body.argv then
+    local bytes
+    bytes, err, code = guest.initrd(body, execution.request.provision_scripts, token)
+    ok = bytes
+    if ok then ok, err = dir:write("initrd", bytes) end
+  end
+  if ok then ok, err = dir:write("config.json", json.encode(body.config)) end
+  if ok then ok, err = dir:write("vmm.log", "") end
+  if ok then ok, err = dir:mkfifo("guest") end
+  dir:close()
+  if not ok then return nil, "prepare the machine: " .. tostring(err), code or "io" end
+  return true
+end
+
+--- What the supervisor is told: its child is the relay, and says itself when the job runs.
+function Firecracker:source(execution)
+  local body, items, token = execution.plan, {}, system.random_hex(16)
+  local ok, err, code = write_files(execution, token)
+  if not ok then return nil, err, code end
+  local function add(key, value)
+    if value ~= nil then items[#items + 1] = { key, value } end
+  end
+  add("execution", execution.id)
+  for _, word in ipairs { build.libexec .. "/exhost-relay",
+    body.argv and machine.REPORT_SOCKET or "-", body.binary, "--id", body.name, "--no-api",
+    "--config-file", "config.json", "--log-path", "vmm.log", "--level", "Error" } do
+    add("argv", word)
+  end
+  add("env", "EXHOST_EXECUTION=" .. execution.id)
+  add("env", "EXHOST_TOKEN=" .. token)
+  add("reports", "1")
+  add("cwd", string.format("%s/%s/%s", self.path, execution.id, FOLDER))
+  if body.timeout then add("deadline", loop.boottime(body.timeout)) end
+  add("stop_signal", body.stop_signal)
+  add("grace_ms", (body.stop_grace or self.settings.stop_grace) * 1000)
+  add("pipe_grace_ms", self.settings.pipe_grace * 1000)
+  add("pipe_grace_max_ms", self.settings.pipe_grace_max * 1000)
+  add("log_limit", self.settings.log_limit)
+  return items
+end
+
+--- End what a dead supervisor left: relay and monitor die with it, but for a moment.
+local function sweep(id)
+  for _ = 1, SWEEP_TRIES do
+    local found = async.await(function(done)
+      local queued = system.sweep("EXHOST_EXECUTION=" .. id, done)
+      if not queued then done(0) end
+    end)
+    if found == 0 then return end
+    async.sleep(SWEEP_PAUSE)
+  end
+end
+
+--- Evidence: the guest's word, and how its monitor ended. Suspends.
+function Firecracker.conclude(_, execution, exit)
+  if not exit then async.shield(10, sweep, execution.id) end
+  local dir = execution.dir:open(FOLDER)
+  local report = dir and conclude.parse(dir:read("report", 65536))
+  local evidence = conclude.evidence(report, dir)
+  if dir then dir:close() end
+  for _, limit in ipairs(execution.plan.unenforced or {}) do
+    evidence.unenforced = evidence.unenforced or json.array {}
+    table.insert(evidence.unenforced, limit)
+  end
+  return evidence
+end
+
+--- Sockets, archive, configuration: the folder. Any number of times.
+function Firecracker.remove(_, handle, execution)
+  if not handle then return true end
+  local ok, err, code = execution.dir:remove_tree(FOLDER)
+  if not ok and code ~= "ENOENT" then return nil, "remove the machine's folder: " .. err, "io" end
+  return true
+end
+
+--- Machines are known from the state folder alone.
+function Firecracker.list()
+  return {}
+end
+
+--- To the main process in the guest alone.
+function Firecracker.signal(_, execution, number)
+  if not execution.plan.argv then
+    return nil, "nothing in this guest takes signals: it runs no command of exhost's",
+      "unsupported"
+  end
+  local dir, err = execution.dir:open(FOLDER)
+  if not dir then return nil, "open the machine's folder: " .. err, "not_found" end
+  local ok, why, code = dir:fifo_write("guest", "signal " .. number .. "\n")
+  dir:close()
+  if ok then return true end
+  if code == "ENXIO" or code == "EPIPE" then return nil, "no machine listens", "not_found" end
+  return nil, "signal: " .. why, "io"
+end
+
+return {
+  name = "firecracker", capabilities = { signal = true }, params = params,
+  open = open, health = Firecracker.health, facts = Firecracker.facts, plan = Firecracker.plan,
+  check = Firecracker.check, create = Firecracker.create, source = Firecracker.source,
+  conclude = Firecracker.conclude, remove = Firecracker.remove, list = Firecracker.list,
+  signal = Firecracker.signal, describe_step = machine.describe_step,
+}

@@ -1,0 +1,192 @@
+--- From a request to the machine that is booted: the body of the plan. Pure.
+
+local json = require "exhost.json"
+local text = require "exhost.text"
+
+local machine = {}
+
+local MIB = 1024 * 1024
+local DEFAULT_MIB = 256
+local MAX_VCPUS = 32
+local MAX_COMMAND_LINE = 2047
+local PORT = 1024
+local GUEST_CID = 3
+local PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+-- The reset that ends a machine: without these two a panic or a reboot never does.
+local BASE_ARGS = "console=ttyS0 reboot=k panic=1 pci=off quiet"
+
+machine.SOCKET = "v.sock"
+machine.REPORT_SOCKET = machine.SOCKET .. "_" .. PORT
+
+local UNSUPPORTED = {
+  { "inputs", "Inputs (volumes)" }, { "outputs", "Outputs (volumes)" }, { "keys", "Keys" },
+  { "ports_to_bind", "PortsToBind" },
+}
+
+local function unsupported(request)
+  for _, item in ipairs(UNSUPPORTED) do
+    local asked = request[item[1]]
+    if asked and #asked > 0 then
+      return string.format("%s: %s not supported by the firecracker executor", item[1], item[2])
+    end
+  end
+  local gpus = request.resources and request.resources.gpus
+  if gpus and #gpus > 0 then
+    return "resources.gpus: GPUs are not supported by the firecracker executor"
+  end
+  if request.engine_spec.params.mmds_message then
+    return "engine_spec.params.mmds_message: the metadata service needs a network interface, "
+      .. "which this executor does not give yet"
+  end
+end
+
+--- Bytes become MiB and cores whole ones, both rounded up.
+function machine.size(resources, host)
+  local ram = resources.ram and resources.ram.size or 0
+  local cores = resources.cpu and resources.cpu.cores or 0
+  local vcpus = math.max(math.ceil(cores), 1)
+  if vcpus > MAX_VCPUS then
+    return nil, string.format("resources.cpu.cores: a microVM has at most %d, got %g",
+      MAX_VCPUS, cores)
+  end
+  if host.memory and ram > host.memory then
+    return nil, string.format("resources.ram.size: %.0f bytes are more than this host's %.0f",
+      ram, host.memory)
+  end
+  local mib = ram > 0 and math.ceil(ram / MIB) or DEFAULT_MIB
+  return { vcpu_count = vcpus, mem_size_mib = mib, smt = false }
+end
+
+local function fnv(value, hash)
+  local bit = require "bit"
+  for i = 1, #value do
+    hash = bit.bxor(hash, value:byte(i))
+    -- hash * 16777619, in parts that a double holds exactly
+    local low, high = bit.band(hash, 0xffff), bit.rshift(hash, 16)
+    local mixed = (low * 16777619 + (high * 16777619 % 65536) * 65536) % 2 ^ 32
+    hash = bit.tobit(mixed)
+  end
+  return hash
+end
+
+--- The name that the monitor takes: 64 letters, digits and "-". Others get one made of all
+--- their bytes, with a beginning that no id kept as it is has.
+function machine.short_name(id)
+  if #id <= 64 and id:find("^[A-Za-z0-9-]+$") and not id:find("^x%-%-") then return id end
+  local parts = { "x--", (id:gsub("[^A-Za-z0-9]", "-")):sub(1, 28), "-" }
+  for seed = 1, 4 do
+    parts[#parts + 1] = string.format("%08x", bit.band(fnv(seed .. id, -2128831035), -1) % 2 ^ 32)
+  end
+  return table.concat(parts)
+end
+
+local function command(params)
+  local argv = json.array {}
+  for _, list in ipairs { params.entrypoint or {}, params.cmd or {} } do
+    for _, word in ipairs(list) do argv[#argv + 1] = word end
+  end
+  return argv
+end
+
+local function environment(request)
+  local list, at = json.array {}, {}
+  local function set(entry)
+    local key = entry:match("^([^=]*)=")
+    at[key] = at[key] or #list + 1
+    list[at[key]] = entry
+  end
+  set("PATH=" .. PATH)
+  set "HOME=/"
+  for _, entry in ipairs(request.engine_spec.params.environment or {}) do set(entry) end
+  set("EXHOST_EXECUTION=" .. request.execution_id)
+  return list
+end
+
+--- The kernel's command line. With a command our init is first and enters the disk itself.
+local function boot_args(params, runs)
+  local words = { BASE_ARGS }
+  if params.kernel_args then words[#words + 1] = params.kernel_args end
+  if runs then
+    words[#words + 1] = "rdinit=/exhost/init exhost.report=vsock:" .. PORT
+    if params.root_file_system then words[#words + 1] = "exhost.root=/dev/vda" end
+    if params.root_read_only then words[#words + 1] = "exhost.ro" end
+  end
+  return table.concat(words, " ")
+end
+
+--- What the monitor reads: paths of ours are in the execution's folder, its working one.
+local function config(params, runs, size)
+  local drives = json.array {}
+  if params.root_file_system then
+    drives[1] = { drive_id = "root", path_on_host = params.root_file_system,
+      is_root_device = not runs, is_read_only = params.root_read_only or false }
+  end
+  local initrd = params.initrd
+  if runs then initrd = "initrd" end
+  return {
+    ["boot-source"] = { kernel_image_path = params.kernel_image, initrd_path = initrd,
+      boot_args = boot_args(params, runs) },
+    drives = drives,
+    ["machine-config"] = size,
+    vsock = runs and { guest_cid = GUEST_CID, uds_path = machine.SOCKET } or nil,
+  }
+end
+
+local function script_names(scripts)
+  local names = json.array {}
+  for name in pairs(scripts) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
+--- The body of the plan, or why not.
+---@return table? body, string? err, string? code
+function machine.plan(request, facts)
+  local why = unsupported(request)
+  if why then return nil, why, "unsupported" end
+  local params = request.engine_spec.params
+  local argv = command(params)
+  local runs = #argv > 0
+  local size, err = machine.size(request.resources or {}, facts)
+  if not size then return nil, err, "invalid" end
+  local scripts = request.provision_scripts and script_names(request.provision_scripts)
+  if scripts and #scripts > 0 and not runs then
+    return nil, "provision_scripts: they are for a command, and none is given", "invalid"
+  end
+  local made = config(params, runs, size)
+  if #made["boot-source"].boot_args > MAX_COMMAND_LINE then
+    return nil, string.format("engine_spec.params.kernel_args: the kernel's command line would "
+      .. "have %d bytes, above %d", #made["boot-source"].boot_args, MAX_COMMAND_LINE), "invalid"
+  end
+  local uid, gid = (params.user or ""):match("^(%d+):?(%d*)$")
+  local disk = request.resources and request.resources.disk
+  local body = {
+    config = made, name = machine.short_name(request.execution_id), binary = facts.binary,
+    argv = runs and argv or nil, environment = runs and environment(request) or nil,
+    working_directory = runs and (params.working_directory or "/") or nil,
+    uid = tonumber(uid), gid = uid and (tonumber(gid) or tonumber(uid)),
+    initrd = params.initrd, scripts = scripts and #scripts > 0 and scripts or nil,
+    timeout = request.timeout, stop_signal = request.stop_signal,
+    stop_grace = request.stop_grace, unenforced = json.array {}, warnings = json.array {},
+  }
+  if disk and (disk.size or 0) > 0 then
+    body.unenforced[1] = "disk limit (the disk is as large as its image)"
+  end
+  if not runs then
+    body.warnings[1] = "without a command nothing in the guest tells how it ended: exit_code "
+      .. "will be missing"
+  end
+  return body
+end
+
+--- What a failed step was about.
+function machine.describe_step(body, step)
+  if step == "exec" then return (body.argv or {})[1] or body.binary or "" end
+  if step == "script" then return (body.scripts or {})[1] or "" end
+  if step == "cwd" then return body.working_directory or "" end
+  if step == "user" then return string.format("%d:%d", body.uid or -1, body.gid or -1) end
+  if step == "root" then return text.quote((body.config.drives[1] or {}).path_on_host or "") end
+  return ""
+end
+
+return machine

@@ -1,0 +1,122 @@
+--- What `engine_spec.params` may hold for a microVM.
+local json = require "exhost.json"
+local text = require "exhost.text"
+
+local MAX_ID = 2 ^ 32 - 2 -- the id after it means "leave as it is"
+
+local function path(value)
+  if value:sub(1, 1) ~= "/" then
+    return nil, "expected an absolute path, got " .. text.quote(value)
+  end
+  return value
+end
+
+--- The value may be a secret, so it is not shown.
+local function variable(entry)
+  if not entry:find("^[^=]+=") then
+    return nil, "expected KEY=VALUE" .. (entry:find("=", 1, true) and ", got an empty key" or "")
+  end
+  return entry
+end
+
+--- Of entries with one key the last stays, where it is.
+local function last_of_each(entries)
+  local last, kept = {}, json.array {}
+  for i, entry in ipairs(entries) do last[entry:match("^[^=]+")] = i end
+  for i, entry in ipairs(entries) do
+    if last[entry:match("^[^=]+")] == i then kept[#kept + 1] = entry end
+  end
+  return kept
+end
+
+local function is_id(value)
+  return value:find("^%d+$") and #value <= 10 and tonumber(value) <= MAX_ID
+end
+
+--- Names are in the guest's passwd, which nobody here can read.
+local function user(value)
+  local uid, gid = value:match("^([^:]+):([^:]+)$")
+  if not is_id(uid or value) or gid and not is_id(gid) then
+    return nil, 'expected "uid" or "uid:gid" in numbers, got ' .. text.quote(value)
+  end
+  return value
+end
+
+--- A word of the kernel's command line that would undo what exhost puts there.
+local OURS = { init = true, rdinit = true, root = true }
+
+local function kernel_args(value)
+  if value:find("[%c]") then return nil, "a control character cannot be in it" end
+  for word in value:gmatch("%S+") do
+    local name = word:match("^[^=]*")
+    if name:find("^exhost%.") then
+      return nil, text.quote(name) .. " is set by exhost itself"
+    end
+  end
+  return value
+end
+
+--- Check what only all of it tells.
+local function whole(params)
+  local runs = #(params.entrypoint or {}) + #(params.cmd or {}) > 0
+  if params.initrd and params.initrd_path and params.initrd ~= params.initrd_path then
+    return nil, "initrd and initrd_path name two files: give one"
+  end
+  params.initrd = params.initrd or params.initrd_path
+  params.initrd_path = nil
+  if not params.initrd and not params.root_file_system then
+    return nil, "nothing to boot: give root_file_system, initrd or both"
+  end
+  if runs then
+    local first = (params.entrypoint or {})[1] or params.cmd[1]
+    if first == "" then return nil, "nothing to run: the first word of the command is empty" end
+    for word in (params.kernel_args or ""):gmatch("%S+") do
+      local name = word:match("^[^=]*")
+      if OURS[name] then
+        return nil, string.format("kernel_args: %s cannot be given along with a command, "
+          .. "which exhost's own init runs", text.quote(name))
+      end
+    end
+    return params
+  end
+  for _, name in ipairs { "environment", "working_directory", "user" } do
+    local given = params[name]
+    if given and (type(given) ~= "table" or #given > 0) then
+      return nil, name .. " is for a command, and none is given: add cmd or entrypoint"
+    end
+  end
+  return params
+end
+
+local function words(doc)
+  return { type = "list", of = { type = "string", no_nul = true }, doc = doc }
+end
+
+local function file(doc, extra)
+  local spec = { type = "string", absent = "", no_nul = true, check = path, doc = doc }
+  for key, value in pairs(extra or {}) do spec[key] = value end
+  return spec
+end
+
+return {
+  type = "record",
+  check = whole,
+  fields = {
+    kernel_image = file("the kernel: vmlinux, or a bzImage where the binary boots one",
+      { required = true, absent = nil, min_length = 1 }),
+    initrd = file "an archive for the first file system, appended to by exhost",
+    initrd_path = file "the same under its other name",
+    root_file_system = file "an image of a file system: the machine's disk",
+    root_read_only = { type = "boolean", doc = "the disk cannot be written" },
+    kernel_args = { type = "string", absent = "", no_nul = true, check = kernel_args,
+      max_length = 1536, doc = "added to the kernel's command line" },
+    mmds_message = { type = "any", absent = "", doc = "for the metadata service" },
+    entrypoint = words "the first words of the command line",
+    cmd = words "the words after them; without both the image boots as it is",
+    environment = { type = "list", of = { type = "string", no_nul = true, check = variable },
+      check = last_of_each, doc = "KEY=VALUE; of entries with one key the last counts" },
+    working_directory = file "of the command, in the guest",
+    user = { type = "string", absent = "", no_nul = true, check = user,
+      doc = '"uid" or "uid:gid" in the guest' },
+  },
+}

@@ -1,0 +1,80 @@
+/* init.c - exhost-init: the first process of a virtual machine. Runs the scripts and
+ * the job, tells the host how that ended, and ends the machine. */
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "job.h"
+#include "place.h"
+#include "report.h"
+#include "run.h"
+
+static void report_end(xh_reporter *reporter, const xh_ending *ending, bool oom,
+                       const char *script) {
+  char by[160] = "";
+  if (script != NULL) {
+    strcpy(by, " script=");
+    strncat(by, script, sizeof by - 10);
+  }
+  if (ending->error != 0)
+    xh_report(reporter, "END kind=failed error=%d step=%s%s", ending->error,
+              ending->step, by);
+  else if (WIFSIGNALED(ending->status))
+    xh_report(reporter, "END kind=%s signal=%d%s", oom ? "oom" : "signal",
+              WTERMSIG(ending->status), by);
+  else
+    xh_report(reporter, "END kind=exit code=%d%s", WEXITSTATUS(ending->status), by);
+}
+
+static bool is_good(const xh_ending *ending) {
+  return ending->error == 0 && WIFEXITED(ending->status) &&
+         WEXITSTATUS(ending->status) == 0;
+}
+
+/* All of it: scripts in their order, then the job. */
+static void run_all(xh_runner *runner, xh_reporter *reporter, bool count_oom) {
+  const xh_job *job = runner->job;
+  const char *script = NULL;
+  xh_ending ending = {0};
+  long before = count_oom ? xh_place_oom_kills() : 0;
+  for (size_t i = 0; i < job->script_count && script == NULL; i++) {
+    ending = xh_run(runner, job->scripts[i]);
+    if (!is_good(&ending))
+      script = job->script_names[i];
+  }
+  if (script == NULL)
+    ending = xh_run(runner, NULL);
+  bool oom = count_oom && xh_place_oom_kills() > before;
+  kill(-1, SIGKILL);
+  /* Before the word of the end: the host may end the machine as soon as it has it. */
+  sync();
+  report_end(reporter, &ending, oom, script);
+}
+
+int main(int argc, char **argv) {
+  xh_options options;
+  xh_reporter reporter = {.connection = -1, .console = -1};
+  xh_runner runner;
+  xh_job job;
+  if (getpid() != 1)
+    return 1; /* it would end the machine that it runs on */
+  xh_place_options(&options, argc, argv);
+  xh_place_mount(&options);
+  int unreadable = xh_job_read(&job, options.job);
+  xh_report_open(&reporter, options.report, job.token != NULL ? job.token : "none");
+  xh_ending failed = {.error = -unreadable, .step = "job"};
+  if (failed.error == 0)
+    failed = (xh_ending){.error = -xh_place_enter(&options), .step = "root"};
+  if (failed.error == 0)
+    failed =
+      (xh_ending){.error = -xh_run_open(&runner, &job, &reporter), .step = "fork"};
+  if (failed.error == 0)
+    run_all(&runner, &reporter, !options.namespaces);
+  else
+    report_end(&reporter, &failed, false, NULL);
+  xh_report_settle(&reporter);
+  xh_place_end(&options);
+}

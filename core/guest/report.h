@@ -1,0 +1,29 @@
+/* report.h - the guest's word to the host: a connection, else the console. */
+#ifndef XH_GUEST_REPORT_H
+#define XH_GUEST_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct xh_reporter {
+  int connection; /* -1 = the serial console alone */
+  int console;
+  const char *token;
+  unsigned number; /* of the next record */
+} xh_reporter;
+
+/* `where`: vsock:PORT, unix:PATH or serial. A host that cannot be reached leaves the
+ * console. */
+void xh_report_open(xh_reporter *r, const char *where, const char *token);
+
+/* Send a numbered record by every way there is. */
+void xh_report(xh_reporter *r, const char *format, ...)
+  __attribute__((format(printf, 2, 3)));
+
+/* A piece of output: 'O' or 'E'. */
+void xh_report_output(xh_reporter *r, char type, const char *data, size_t size);
+
+/* Wait until the host has the end, for two seconds at most. */
+void xh_report_settle(xh_reporter *r);
+
+#endif

@@ -1,0 +1,106 @@
+local json = require "exhost.json"
+local machine = require "backends.firecracker.machine"
+local request = require "exhost.request"
+local params = require "backends.firecracker.params"
+
+local FACTS = { binary = "/bin/firecracker", version = "1.16.1", memory = 8 * 2 ^ 30 }
+
+local function plan(fields, own)
+  local raw = { job_id = "job-1", execution_id = "job-1", engine_spec = { type = "firecracker",
+    params = own or { kernel_image = "/k", root_file_system = "/r", cmd = { "true" } } } }
+  for key, value in pairs(fields or {}) do raw[key] = value end
+  local asked = assert(request.normalise(raw, { params = { firecracker = params } }))
+  return machine.plan(asked, FACTS)
+end
+
+local function size(ram, cores)
+  local body, err = plan { resources = { ram = { size = ram }, cpu = { cores = cores } } }
+  if not body then return nil, err end
+  local got = body.config["machine-config"]
+  return { got.mem_size_mib, got.vcpu_count }
+end
+
+describe("the plan of a microVM", function()
+  it("is the configuration that the binary reads, and the same each time", function()
+    local body = assert(plan())
+    assert.equal(json.encode(body), json.encode(assert(plan())))
+    assert.equal('{"boot-source":{"boot_args":"console=ttyS0 reboot=k panic=1 pci=off quiet '
+      .. 'rdinit=/exhost/init exhost.report=vsock:1024 exhost.root=/dev/vda",'
+      .. '"initrd_path":"initrd","kernel_image_path":"/k"},'
+      .. '"drives":[{"drive_id":"root","is_read_only":false,"is_root_device":false,'
+      .. '"path_on_host":"/r"}],'
+      .. '"machine-config":{"mem_size_mib":256,"smt":false,"vcpu_count":1},'
+      .. '"vsock":{"guest_cid":3,"uds_path":"v.sock"}}', json.encode(body.config))
+  end)
+
+  it("boots the image itself without a command, and says what that costs", function()
+    local body = assert(plan({}, { kernel_image = "/k", root_file_system = "/r", initrd = "/i",
+      root_read_only = true, kernel_args = "a=b" }))
+    assert.equal("console=ttyS0 reboot=k panic=1 pci=off quiet a=b",
+      body.config["boot-source"].boot_args)
+    assert.equal("/i", body.config["boot-source"].initrd_path)
+    assert.same({ true, true }, { body.config.drives[1].is_root_device,
+      body.config.drives[1].is_read_only })
+    assert.is_nil(body.config.vsock)
+    assert.matches("exit_code", body.warnings[1])
+  end)
+
+  it("rounds bytes up to MiB, and cores up to whole ones", function()
+    local mib = 1024 * 1024
+    assert.same({ 64, 1 }, size(64 * mib, 0.25))
+    assert.same({ 65, 2 }, size(64 * mib + 1, 1.5))
+    assert.same({ 256, 1 }, size(0, 0))
+    assert.same({ 1024, 32 }, size(2 ^ 30, 31.01))
+  end)
+
+  it("refuses a machine that cannot be", function()
+    local _, err = size(0, 33)
+    assert.equal("resources.cpu.cores: a microVM has at most 32, got 33", err)
+    _, err = size(2 ^ 40)
+    assert.matches("resources.ram.size: 1099511627776 bytes are more than this host's", err)
+  end)
+
+  for field, value in pairs {
+    inputs = { { source = "/a", target = "/b" } }, outputs = { { source = "a", target = "/b" } },
+    keys = { { type = "ssh", file = "k" } }, ports_to_bind = { { executor_port = 80 } },
+  } do
+    it("refuses " .. field .. ", never ignores them", function()
+      local body, err, code = plan { [field] = value }
+      assert.same({ nil, "unsupported" }, { body, code })
+      assert.matches("^" .. field .. ": ", err)
+    end)
+  end
+
+  it("refuses GPUs, metadata, and scripts without a command", function()
+    local _, err, code = plan { resources = { gpus = { { uuid = "GPU-1" } } } }
+    assert.same({ "resources.gpus: GPUs are not supported by the firecracker executor",
+      "unsupported" }, { err, code })
+    _, err, code = plan({}, { kernel_image = "/k", initrd = "/i", mmds_message = "x" })
+    assert.equal("unsupported", code)
+    assert.matches("mmds_message", err)
+    _, err, code = plan({ provision_scripts = { a = "ZWNobwo=" } },
+      { kernel_image = "/k", initrd = "/i" })
+    assert.equal("invalid", code)
+    assert.matches("^provision_scripts: ", err)
+  end)
+
+  it("has the scripts in the order of their names", function()
+    local body = plan { provision_scripts = { b = "ZWNobwo=", a = "ZWNobwo=", C = "ZWNobwo=" } }
+    assert.same({ "C", "a", "b" }, body.scripts)
+  end)
+
+  it("gives every id a name that the binary takes, and no two the same", function()
+    local ids = { "a_b", "a.b", "a-b", ("x"):rep(64), ("x"):rep(65), ("x"):rep(66), "x--1",
+      ("y"):rep(127) .. "1", ("y"):rep(127) .. "2", "A", "a" }
+    local seen = {}
+    for _, id in ipairs(ids) do
+      local name = machine.short_name(id)
+      assert.matches("^[A-Za-z0-9-]+$", name)
+      assert.is_true(#name <= 64, name)
+      assert.is_nil(seen[name], name)
+      seen[name] = id
+    end
+    assert.equal("a-b", machine.short_name "a-b")
+    assert.equal(machine.short_name "a_b", machine.short_name "a_b")
+  end)
+end)

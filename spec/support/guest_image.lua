@@ -1,0 +1,75 @@
+--- A kernel and a first file system for specs: what every guest finds is busybox. With
+-- EXHOST_TEST_KERNEL the kernel is a real one, and so should the binary be.
+
+local cpio = require "backends.firecracker.cpio"
+local system = require "exhost.system"
+
+local guest_image = {}
+
+local BUSYBOX = { "/bin/busybox", "/usr/bin/busybox" }
+local APPLETS = { "sh", "sleep", "echo", "printf", "true", "false", "cat", "id", "ls", "kill",
+  "env", "pwd", "head", "dd", "seq", "mount", "ps", "test", "touch", "rm", "stat" }
+
+local function read(path)
+  local file = io.open(path, "rb")
+  local data = file and file:read("*a")
+  if file then file:close() end
+  return data
+end
+
+local function write(path, data)
+  local file = assert(io.open(path, "wb"))
+  file:write(data)
+  file:close()
+end
+
+--- The static shell of this host.
+function guest_image.busybox()
+  for _, path in ipairs(BUSYBOX) do
+    local data = read(path)
+    if data then return data end
+  end
+  error("no busybox: install busybox-static", 0)
+end
+
+--- The archive.
+function guest_image.initrd()
+  local entries = { { "bin", folder = true }, { "usr", folder = true }, { "etc", folder = true },
+    { "usr/bin", folder = true }, { "bin/busybox", data = guest_image.busybox(), mode = 493 } }
+  for _, name in ipairs(APPLETS) do
+    entries[#entries + 1] = { "bin/" .. name, link = "busybox" }
+    entries[#entries + 1] = { "usr/bin/" .. name, link = "../../bin/busybox" }
+  end
+  return cpio.archive(entries)
+end
+
+--- A file that the fake takes for a kernel.
+---@param what string? what it does instead of running an init
+function guest_image.kernel(what)
+  return "\127ELF\n" .. (what and "fake: " .. what .. "\n" or "")
+end
+
+--- Write both below a prefix, once a process. Answers their paths.
+---@return string kernel, string initrd
+function guest_image.files()
+  if not guest_image.made then
+    local prefix = "/tmp/exhost-guest-" .. system.random_hex(4)
+    guest_image.made = { os.getenv "EXHOST_TEST_KERNEL" or prefix .. ".kernel",
+      os.getenv "EXHOST_TEST_INITRD" or prefix .. ".initrd" }
+    guest_image.prefix = prefix
+    if not os.getenv "EXHOST_TEST_KERNEL" then
+      write(guest_image.made[1], guest_image.kernel())
+    end
+    if not os.getenv "EXHOST_TEST_INITRD" then write(guest_image.made[2], guest_image.initrd()) end
+  end
+  return unpack(guest_image.made)
+end
+
+function guest_image.remove()
+  if not guest_image.prefix then return end
+  os.remove(guest_image.prefix .. ".kernel")
+  os.remove(guest_image.prefix .. ".initrd")
+  guest_image.made, guest_image.prefix = nil, nil
+end
+
+return guest_image
