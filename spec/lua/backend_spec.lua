@@ -89,10 +89,10 @@ describe("backend.load", function()
     local name = write(dir, GOOD)
     local loaded, err, code = backend.load("nosuch", path)
     assert.same({ "nil", "not_found" }, { type(loaded), code })
-    assert.equal(string.format('no backend "nosuch" (have: %s, docker, process)', name), err)
+    assert.equal(string.format('no backend "nosuch" (have: %s, docker, firecracker, process)', name), err)
     dir:open("backends"):mkdir("empty")
     dir:open("backends"):mkdir("Not-A-Name")
-    assert.same({ name, "docker", "process" }, backend.names(path))
+    assert.same({ name, "docker", "firecracker", "process" }, backend.names(path))
     for _, bad in ipairs { "", "../x", "A", "a/b", "a.b", ".", {}, 7 } do
       assert.equal("invalid", select(3, backend.load(bad, path)))
     end
