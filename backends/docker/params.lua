@@ -1,37 +1,13 @@
 --- What `engine_spec.params` may hold for a container.
 
+local parts = require "exhost.request.params"
 local reference = require "backends.docker.reference"
 local text = require "exhost.text"
 
 local function image(value)
-  local parts, err = reference.parse(value)
-  if not parts then return nil, err end
+  local ok, err = reference.parse(value)
+  if not ok then return nil, err end
   return value
-end
-
---- The value may be a secret, so it is not shown.
-local function variable(entry)
-  if not entry:find("^[^=]+=") then
-    return nil, "expected KEY=VALUE" .. (entry:find("=", 1, true) and ", got an empty key" or "")
-  end
-  return entry
-end
-
---- Of entries with one key the last stays, where it is.
-local function last_of_each(entries)
-  local last, kept = {}, {}
-  for i, entry in ipairs(entries) do last[entry:match("^[^=]+")] = i end
-  for i, entry in ipairs(entries) do
-    if last[entry:match("^[^=]+")] == i then kept[#kept + 1] = entry end
-  end
-  return require("exhost.json").array(kept)
-end
-
-local function directory(path)
-  if path:sub(1, 1) ~= "/" then
-    return nil, "expected an absolute path, got " .. text.quote(path)
-  end
-  return path
 end
 
 local function user(value)
@@ -60,9 +36,8 @@ return {
       doc = "name[:tag][@digest], or an id" },
     entrypoint = words "replaces the image's own; empty: the image's",
     cmd = words "replaces the image's own; empty: the image's",
-    environment = { type = "list", of = { type = "string", no_nul = true, check = variable },
-      check = last_of_each, doc = "KEY=VALUE; of entries with one key the last counts" },
-    working_directory = optional { check = directory },
+    environment = parts.environment(),
+    working_directory = optional { check = parts.absolute },
     user = optional { check = user },
     privileged = { type = "boolean", doc = "needs the operator's ceiling to allow it" },
     restart_policy = { type = "enum", values = { "no", "on-failure", "always", "unless-stopped" },

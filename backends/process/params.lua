@@ -1,5 +1,5 @@
 --- What `engine_spec.params` may hold for a process.
-local json = require "exhost.json"
+local parts = require "exhost.request.params"
 local text = require "exhost.text"
 
 local MAX_STRING = 131071          -- Linux: MAX_ARG_STRLEN, 32 pages, less the NUL
@@ -20,32 +20,12 @@ local function word(value)
 end
 
 --- The value may be a secret, so it is not shown.
-local function variable(entry)
-  if not entry:find("^[^=]+=") then
-    return nil, "expected KEY=VALUE" .. (entry:find("=", 1, true) and ", got an empty key" or "")
-  end
+local function short_enough(entry)
   if #entry > MAX_STRING then
     return nil, string.format("%d bytes are above the limit of %d for one entry", #entry,
       MAX_STRING)
   end
   return entry
-end
-
---- Of entries with one key the last stays, where it is.
-local function last_of_each(entries)
-  local last, kept = {}, json.array {}
-  for i, entry in ipairs(entries) do last[entry:match("^[^=]+")] = i end
-  for i, entry in ipairs(entries) do
-    if last[entry:match("^[^=]+")] == i then kept[#kept + 1] = entry end
-  end
-  return kept
-end
-
-local function directory(path)
-  if path:sub(1, 1) ~= "/" then
-    return nil, "expected an absolute path, got " .. text.quote(path)
-  end
-  return path
 end
 
 local function is_name_or_id(part)
@@ -118,13 +98,8 @@ return {
   fields = {
     entrypoint = words "the first words of the command line",
     cmd = words "the words after them",
-    environment = {
-      type = "list",
-      of = { type = "string", no_nul = true, check = variable },
-      check = last_of_each,
-      doc = "KEY=VALUE; of entries with one key the last counts",
-    },
-    working_directory = { type = "string", absent = "", no_nul = true, check = directory },
+    environment = parts.environment(short_enough),
+    working_directory = { type = "string", absent = "", no_nul = true, check = parts.absolute },
     user = { type = "string", absent = "", no_nul = true, check = user,
       doc = '"name", "uid", "name:group" or "uid:gid"' },
     rlimits = { type = "map", of = { type = "any", check = rlimit }, check = known_rlimits,
