@@ -372,6 +372,12 @@ function Executor:info(id)
       info.finished_at, info.result = result.finished_at, result
       info.expires_at = record.expires_at or result.expires_at
     end
+    local backend = self:backend(record.backend)
+    local own = backend and backend.info and record.handle
+      and backend:info(self:execution(view)) or {}
+    for key, value in pairs(own) do
+      if info[key] == nil then info[key] = value end
+    end
     return info
   end)
 end
