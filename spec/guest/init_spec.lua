@@ -16,7 +16,7 @@ end
 
 describe("the guest's init", function()
   if not possible then
-    pending "needs to be root: no namespaces here"
+    pending "needs root, namespaces and busybox"
     return
   end
 

@@ -11,7 +11,8 @@ local in_namespaces = {}
 local TOKEN = "0123456789abcdef"
 
 function in_namespaces.possible()
-  return os.execute("unshare --mount --pid --fork true 2>/dev/null") == 0
+  return os.execute("command -v busybox >/dev/null && "
+    .. "unshare --mount --pid --fork true 2>/dev/null") == 0
 end
 
 local function quote(word)

@@ -2,6 +2,7 @@
 
 local executor = require "exhost.executor"
 local guest_image = require "support.guest_image"
+local in_namespaces = require "support.in_namespaces"
 local scratch = require "support.scratch"
 local system = require "exhost.system"
 
@@ -11,7 +12,7 @@ machines.BINARY = io.popen("pwd"):read "*l" .. "/spec/support/fake_firecracker"
 
 --- Whether the stand-in can work here.
 function machines.possible()
-  return os.execute("unshare --mount --pid --fork true 2>/dev/null") == 0
+  return in_namespaces.possible()
 end
 
 local function write(path, data)
@@ -24,7 +25,7 @@ end
 --- instead of booting.
 function machines.with(body, settings)
   if not machines.possible() then
-    return function() pending "needs to be root: no namespaces here" end
+    return function() pending "needs root, namespaces and busybox" end
   end
   return scratch.with(function(dir, path)
     local all = { stop_grace = 1, backends = { firecracker = { binary = machines.BINARY } } }
