@@ -107,10 +107,13 @@ static int start_vmm(xh_relay *r) {
 static void stop(xh_relay *r, int sig) {
   char text[16];
   int size = snprintf(text, sizeof text, "%d", sig);
-  if (r->connection >= 0 && r->greeted)
+  if (r->connection >= 0 && r->greeted) {
+    /* In this order the signal is the first thing that it sees. */
     xh_wire_send(r->connection, XH_WIRE_STOP, text, (size_t)size);
-  else if (!r->vmm_ended)
+    xh_relay_resume();
+  } else if (!r->vmm_ended) {
     kill(r->vmm, sig == SIGKILL ? SIGKILL : SIGTERM);
+  }
 }
 
 static void take_signals(xh_relay *r) {
