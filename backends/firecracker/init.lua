@@ -1,6 +1,7 @@
 --- Backend `firecracker`: jobs in microVMs, one monitor each. exhost-relay stands between the
 -- supervisor and the monitor and ends as the workload ended; exhost-init runs the job.
 
+local api = require "backends.firecracker.api"
 local async = require "exhost.async"
 local build = require "exhost.build"
 local conclude = require "backends.firecracker.conclude"
@@ -110,7 +111,8 @@ function Firecracker:source(execution)
   end
   add("execution", execution.id)
   for _, word in ipairs { build.libexec .. "/exhost-relay",
-    body.argv and machine.REPORT_SOCKET or "-", body.binary, "--id", body.name, "--no-api",
+    body.argv and machine.REPORT_SOCKET or "-", body.binary, "--id", body.name,
+    "--api-sock", "api.sock",
     "--config-file", "config.json", "--log-path", "vmm.log", "--level", "Error" } do
     add("argv", word)
   end
@@ -181,10 +183,31 @@ function Firecracker.signal(_, execution, number)
   return nil, "signal: " .. why, "io"
 end
 
+local function change_state(execution, state)
+  local dir, err = execution.dir:open(FOLDER)
+  if not dir then return nil, "open the machine's folder: " .. err, "not_found" end
+  local ok, why, code = api.call(dir, "PATCH", "/vm", { state = state })
+  dir:close()
+  if not ok then return nil, why, code end
+  return true
+end
+
+--- Stop the machine's clock. Suspends.
+function Firecracker.pause(_, execution)
+  return change_state(execution, "Paused")
+end
+
+--- Let it go on. Suspends.
+function Firecracker.resume(_, execution)
+  return change_state(execution, "Resumed")
+end
+
 return {
-  name = "firecracker", capabilities = { signal = true }, params = params,
+  name = "firecracker", params = params,
+  capabilities = { signal = true, pause = true, resume = true },
   open = open, health = Firecracker.health, facts = Firecracker.facts, plan = Firecracker.plan,
   check = Firecracker.check, create = Firecracker.create, source = Firecracker.source,
   conclude = Firecracker.conclude, remove = Firecracker.remove, list = Firecracker.list,
-  signal = Firecracker.signal, describe_step = machine.describe_step,
+  signal = Firecracker.signal, pause = Firecracker.pause, resume = Firecracker.resume,
+  describe_step = machine.describe_step,
 }

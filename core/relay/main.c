@@ -28,6 +28,9 @@
 /* Output of a monitor that has ended may be held by others. */
 #define DRAIN_MS 1000
 
+/* A monitor drops what does not fit into the pipe of its console. */
+#define SERIAL_PIPE (1 << 20)
+
 enum { SIGNALS, LISTENER, CONNECTION, CONTROL, SERIAL, COUNT };
 
 void xh_relay_start(xh_relay *r, int error, const char *step) {
@@ -96,6 +99,7 @@ static int start_vmm(xh_relay *r) {
   int err = r->vmm < 0 ? -errno : 0;
   close(out[1]);
   r->serial = out[0];
+  fcntl(r->serial, F_SETPIPE_SZ, SERIAL_PIPE);
   return err;
 }
 
@@ -103,10 +107,13 @@ static int start_vmm(xh_relay *r) {
 static void stop(xh_relay *r, int sig) {
   char text[16];
   int size = snprintf(text, sizeof text, "%d", sig);
-  if (r->connection >= 0 && r->greeted)
+  if (r->connection >= 0 && r->greeted) {
+    /* In this order the signal is the first thing that it sees. */
     xh_wire_send(r->connection, XH_WIRE_STOP, text, (size_t)size);
-  else if (!r->vmm_ended)
+    xh_relay_resume();
+  } else if (!r->vmm_ended) {
     kill(r->vmm, sig == SIGKILL ? SIGKILL : SIGTERM);
+  }
 }
 
 static void take_signals(xh_relay *r) {

@@ -14,6 +14,7 @@
 #define XH_RELAY_CONSOLE "console.log"
 #define XH_RELAY_ERRORS "vmm.err"
 #define XH_RELAY_CONTROL "guest"
+#define XH_RELAY_API "api.sock"
 #define XH_RELAY_ARCHIVE "initrd" /* ours, with the job in it */
 
 #define XH_RELAY_CONSOLE_MAX (1 << 20)
@@ -66,5 +67,8 @@ void xh_relay_console(xh_relay *r, const char *bytes, size_t size);
 
 /* The console has ended: give what was held back. */
 void xh_relay_console_end(xh_relay *r);
+
+/* Let a paused machine go on: a stop is of no use to one that stands still. */
+void xh_relay_resume(void);
 
 #endif

@@ -1,8 +1,6 @@
---- A kernel and a first file system for specs: what every guest finds is busybox. With
--- EXHOST_TEST_KERNEL the kernel is a real one, and so should the binary be.
+--- A kernel and a first file system for specs: what every guest finds is busybox.
 
 local cpio = require "backends.firecracker.cpio"
-local system = require "exhost.system"
 
 local guest_image = {}
 
@@ -49,27 +47,10 @@ function guest_image.kernel(what)
   return "\127ELF\n" .. (what and "fake: " .. what .. "\n" or "")
 end
 
---- Write both below a prefix, once a process. Answers their paths.
----@return string kernel, string initrd
-function guest_image.files()
-  if not guest_image.made then
-    local prefix = "/tmp/exhost-guest-" .. system.random_hex(4)
-    guest_image.made = { os.getenv "EXHOST_TEST_KERNEL" or prefix .. ".kernel",
-      os.getenv "EXHOST_TEST_INITRD" or prefix .. ".initrd" }
-    guest_image.prefix = prefix
-    if not os.getenv "EXHOST_TEST_KERNEL" then
-      write(guest_image.made[1], guest_image.kernel())
-    end
-    if not os.getenv "EXHOST_TEST_INITRD" then write(guest_image.made[2], guest_image.initrd()) end
-  end
-  return unpack(guest_image.made)
-end
-
-function guest_image.remove()
-  if not guest_image.prefix then return end
-  os.remove(guest_image.prefix .. ".kernel")
-  os.remove(guest_image.prefix .. ".initrd")
-  guest_image.made, guest_image.prefix = nil, nil
+--- Write both into a folder.
+function guest_image.write(folder)
+  write(folder .. "/kernel", guest_image.kernel())
+  write(folder .. "/initrd", guest_image.initrd())
 end
 
 return guest_image

@@ -11,7 +11,8 @@ local in_namespaces = {}
 local TOKEN = "0123456789abcdef"
 
 function in_namespaces.possible()
-  return os.execute("unshare --mount --pid --fork true 2>/dev/null") == 0
+  return os.execute("command -v busybox >/dev/null && "
+    .. "unshare --mount --pid --fork true 2>/dev/null") == 0
 end
 
 local function quote(word)
@@ -27,8 +28,8 @@ end
 --- Records of a console, and what is left of it: number, name and pairs.
 function in_namespaces.parse(console)
   local records = {}
-  local line = "\n@@EXHOST (%S+) (%d+) (%x+) ([^\n]*)\n"
-  local rest = console:gsub(line, function(token, size, _, text)
+  local mark = "\n@@EXHOST (%S+) (%d+) (%x+) ([^\n]*)\n"
+  local rest = console:gsub(mark, function(token, size, _, text)
     assert(token == TOKEN and tonumber(size) == #text, text)
     local number, kind, pairs_text = text:match("^(%d+) (%S+) ?(.*)$")
     local record = { number = tonumber(number), name = kind }
@@ -56,8 +57,8 @@ function in_namespaces.run(job, options)
     build.libexec, root, root))
   write(root .. "/exhost/job", options and options.job
     or guest.job(body, job.scripts or {}, TOKEN))
-  local command = string.format("exec timeout -s KILL 30 unshare --mount --pid --fork --root=%s "
-    .. "/init exhost.namespaces %s >%s/console 2>&1 </dev/null", root,
+  local command = string.format("exec timeout -s KILL 30 unshare --mount --pid --fork "
+    .. "--root=%s /init exhost.namespaces %s >%s/console 2>&1 </dev/null", root,
     quote(options and options.words or "exhost.report=serial"), root)
   local status = os.execute(command)
   local file = assert(io.open(root .. "/console", "rb"))
