@@ -4,11 +4,9 @@
 local async = require "exhost.async"
 local cgroup = require "exhost.cgroup"
 local json = require "exhost.json"
-local exec = require "backends.process.exec"
 local params = require "backends.process.params"
 local shim = require "exhost.shim"
 local spec = require "backends.process.spec"
-local stats = require "backends.process.stats"
 local system = require "exhost.system"
 
 local FREEZE_AGAIN = 50 -- looks, 2 ms apart
@@ -250,12 +248,13 @@ function Process.signal(_, execution, number)
   return shim.control(execution.dir, "signal " .. number)
 end
 
+-- These two are loaded when they are asked for: a command that starts a job pays for neither.
 function Process.exec(_, execution, argv, options)
-  return exec(execution, argv, options)
+  return require("backends.process.exec")(execution, argv, options)
 end
 
 function Process:stats(execution)
-  return stats(self, execution)
+  return require("backends.process.stats")(self, execution)
 end
 
 function Process:update(execution, limits)
