@@ -1,4 +1,5 @@
 --- exhost lua spec/support/make_outer.lua ROOT OUT SCRIPT: an archive whose init runs the script.
+package.path = "./?.lua;" .. package.path
 local guest = require "backends.firecracker.guest"
 
 local root, out, script = unpack(arg)
