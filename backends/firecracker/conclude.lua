@@ -21,11 +21,23 @@ local function printable(bytes)
   return (bytes:gsub("[^%g\n ]", ""):gsub("^%s+", ""):gsub("%s+$", ""))
 end
 
+--- Its words for a missing KVM are a number in four parentheses.
+local function about_kvm(words)
+  if not words:find "Kvm" then return words end
+  local file, err = io.open("/dev/kvm", "r+b")
+  if file then
+    file:close()
+    return words
+  end
+  return string.format("%s (%s: microVMs need it: load the module of this processor, or let "
+    .. "this user open it)", words, err)
+end
+
 --- What the monitor itself says of a machine that it did not boot.
 local function complaint(dir)
   for _, name in ipairs { "vmm.err", "vmm.log" } do
     local words = printable(dir:read_at(name, -ERRORS_TAIL, ERRORS_TAIL) or "")
-    if words ~= "" then return words end
+    if words ~= "" then return about_kvm(words) end
   end
 end
 

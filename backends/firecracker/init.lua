@@ -147,6 +147,9 @@ function Firecracker.conclude(_, execution, exit)
   local dir = execution.dir:open(FOLDER)
   local report = dir and conclude.parse(dir:read("report", 65536))
   local evidence = conclude.evidence(report, dir)
+  if not report and not execution.plan.argv then
+    evidence.code, evidence.signal = false, false -- the relay's own end
+  end
   if dir then dir:close() end
   for _, limit in ipairs(execution.plan.unenforced or {}) do
     evidence.unenforced = evidence.unenforced or json.array {}

@@ -117,6 +117,6 @@ return {
       check = last_of_each, doc = "KEY=VALUE; of entries with one key the last counts" },
     working_directory = file "of the command, in the guest",
     user = { type = "string", absent = "", no_nul = true, check = user,
-      doc = '"uid" or "uid:gid" in the guest' },
+      doc = '"uid" or "uid:gid" in the guest; without a gid it is the same number' },
   },
 }

@@ -1,5 +1,6 @@
-/* api.c - the one request to the monitor that cannot wait for a host. */
+/* api.c - requests to the monitor that cannot wait for a host. */
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -10,21 +11,32 @@
 /* A monitor answers in milliseconds; one that does not is not waited for. */
 #define ANSWER_MS 500
 
-void xh_relay_resume(void) {
-  static const char REQUEST[] =
-    "PATCH /vm HTTP/1.1\r\nContent-Type: application/json\r\n"
-    "Content-Length: 19\r\n\r\n{\"state\":\"Resumed\"}";
+static bool request(const char *line, const char *body) {
   struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = XH_RELAY_API};
-  char answer[512];
+  char text[256];
+  bool good = false;
+  int size = snprintf(text, sizeof text,
+                      "%s HTTP/1.1\r\nContent-Type: application/json\r\n"
+                      "Content-Length: %zu\r\n\r\n%s",
+                      line, strlen(body), body);
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0)
-    return;
+    return false;
   if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
-      xh_wire_write(fd, REQUEST, sizeof REQUEST - 1)) {
+      xh_wire_write(fd, text, (size_t)size)) {
     /* To hang up before the answer would take the request back. */
     struct pollfd readable = {.fd = fd, .events = POLLIN};
     if (poll(&readable, 1, ANSWER_MS) > 0)
-      (void)!read(fd, answer, sizeof answer);
+      good = read(fd, text, sizeof text) > 9 && memcmp(text + 9, "204", 3) == 0;
   }
   close(fd);
+  return good;
+}
+
+bool xh_relay_resume(void) {
+  return request("PATCH /vm", "{\"state\":\"Resumed\"}");
+}
+
+bool xh_relay_press_keys(void) {
+  return request("PUT /actions", "{\"action_type\":\"SendCtrlAltDel\"}");
 }

@@ -111,6 +111,12 @@ static void stop(xh_relay *r, int sig) {
     /* In this order the signal is the first thing that it sees. */
     xh_wire_send(r->connection, XH_WIRE_STOP, text, (size_t)size);
     xh_relay_resume();
+  } else if (!r->vmm_ended && r->token == NULL && sig != SIGKILL && !r->asked) {
+    /* A guest that does not care has the whole grace, as any other workload. */
+    r->asked = true;
+    xh_relay_resume();
+    if (!xh_relay_press_keys())
+      kill(r->vmm, SIGTERM);
   } else if (!r->vmm_ended) {
     kill(r->vmm, sig == SIGKILL ? SIGKILL : SIGTERM);
   }

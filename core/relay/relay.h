@@ -45,7 +45,7 @@ typedef struct xh_relay {
   bool said_end;
   xh_word word;
   int64_t give_up_start, kill_at; /* ms on the monotonic clock; 0 = never */
-  int wanted;                     /* a stop before the guest could hear it; 0 = none */
+  bool asked;                     /* a guest without our init has been asked to end */
 
   size_t console_size;
   size_t frame_used;
@@ -69,6 +69,10 @@ void xh_relay_console(xh_relay *r, const char *bytes, size_t size);
 void xh_relay_console_end(xh_relay *r);
 
 /* Let a paused machine go on: a stop is of no use to one that stands still. */
-void xh_relay_resume(void);
+bool xh_relay_resume(void);
+
+/* Control, Alt and Delete: what asks a guest to end that has none of our init. False
+ * where the monitor does not do it. */
+bool xh_relay_press_keys(void);
 
 #endif
