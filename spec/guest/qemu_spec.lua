@@ -60,9 +60,9 @@ describe("the guest's init under a real kernel", function()
 
   it("tells of a job that took all memory", function()
     -- Each asks for less than there is, which the kernel grants; all of them for more.
-    local eat = "busybox tail -c 90000000 /dev/zero & "
-    local ending = sh(eat .. eat .. eat .. "wait %1; exit $?")
-    assert.same({ "exit", "1" }, { ending.kind, ending.oom })
+    local eat = "{ head -c 90000000 /dev/zero; sleep 2; } | busybox tail -c 90000000 >/dev/null & "
+    local ending = sh(eat .. eat .. eat .. "wait; exit 5")
+    assert.same({ "exit", "5", "1" }, { ending.kind, ending.code, ending.oom })
   end)
 
   it("has mounts and devices", function()
