@@ -52,7 +52,7 @@ function conclude.evidence(report, dir)
     evidence.error, evidence.step = report.error, report.step
     evidence.code = false
   elseif report.kind then
-    evidence.oom_killed = report.kind == "oom" or nil
+    evidence.oom_killed = report.kind == "oom" or report.oom == 1 or nil
     evidence.code, evidence.signal = report.code, report.signal
     -- The supervisor saw the relay's end, which for a signal that ends nobody is a code.
     if report.signal then evidence.code = false end

@@ -26,7 +26,8 @@ static void report_end(xh_reporter *reporter, const xh_ending *ending, bool oom,
     xh_report(reporter, "END kind=%s signal=%d%s", oom ? "oom" : "signal",
               WTERMSIG(ending->status), by);
   else
-    xh_report(reporter, "END kind=exit code=%d%s", WEXITSTATUS(ending->status), by);
+    xh_report(reporter, "END kind=exit code=%d%s%s", WEXITSTATUS(ending->status),
+              oom ? " oom=1" : "", by);
 }
 
 static bool is_good(const xh_ending *ending) {
@@ -35,7 +36,9 @@ static bool is_good(const xh_ending *ending) {
 }
 
 /* All of it: scripts in their order, then the job. */
-static void run_all(xh_runner *runner, xh_reporter *reporter, bool count_oom) {
+static void run_all(xh_runner *runner, xh_reporter *reporter,
+                    const xh_options *options) {
+  bool count_oom = !options->namespaces;
   const xh_job *job = runner->job;
   const char *script = NULL;
   xh_ending ending = {0};
@@ -50,7 +53,7 @@ static void run_all(xh_runner *runner, xh_reporter *reporter, bool count_oom) {
   bool oom = count_oom && xh_place_oom_kills() > before;
   kill(-1, SIGKILL);
   /* Before the word of the end: the host may end the machine as soon as it has it. */
-  sync();
+  xh_place_settle(options);
   report_end(reporter, &ending, oom, script);
 }
 
@@ -63,6 +66,7 @@ int main(int argc, char **argv) {
     return 1; /* it would end the machine that it runs on */
   xh_place_options(&options, argc, argv);
   xh_place_mount(&options);
+  reporter.kernel_silent = !options.namespaces; /* else it is the host's */
   int unreadable = xh_job_read(&job, options.job);
   xh_report_open(&reporter, options.report, job.token != NULL ? job.token : "none");
   xh_ending failed = {.error = -unreadable, .step = "job"};
@@ -72,7 +76,7 @@ int main(int argc, char **argv) {
     failed =
       (xh_ending){.error = -xh_run_open(&runner, &job, &reporter), .step = "fork"};
   if (failed.error == 0)
-    run_all(&runner, &reporter, !options.namespaces);
+    run_all(&runner, &reporter, &options);
   else
     report_end(&reporter, &failed, false, NULL);
   xh_report_settle(&reporter);

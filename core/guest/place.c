@@ -116,6 +116,19 @@ void xh_place_mount(const xh_options *options) {
   load_modules();
 }
 
+/* A drive that cannot be written is mounted so, also if its last user was killed: then
+ * ext4 has a journal that it cannot replay. */
+static int mount_as(const char *device, const char *type, unsigned long flags) {
+  if (mount(device, NEW_ROOT, type, flags, NULL) == 0)
+    return 0;
+  int err = -errno;
+  if (err != -EACCES && err != -EROFS)
+    return err;
+  if (mount(device, NEW_ROOT, type, MS_RDONLY, NULL) == 0)
+    return 0;
+  return mount(device, NEW_ROOT, type, MS_RDONLY, "noload") == 0 ? 0 : -errno;
+}
+
 static int mount_root(const xh_options *options) {
   static const char *const TYPES[] = {"ext4", "squashfs", "xfs", "btrfs", "erofs"};
   unsigned long flags = options->read_only ? MS_RDONLY : 0;
@@ -126,11 +139,12 @@ static int mount_root(const xh_options *options) {
     return -errno;
   if (S_ISDIR(st.st_mode))
     return mount(options->root, NEW_ROOT, NULL, MS_BIND, NULL) == 0 ? 0 : -errno;
-  int err = -EINVAL;
+  int err = -ENODEV;
   for (size_t i = 0; i < sizeof TYPES / sizeof *TYPES && err != 0; i++) {
-    err = mount(options->root, NEW_ROOT, TYPES[i], flags, NULL) == 0 ? 0 : -errno;
-    if (err == -EACCES || err == -EROFS) /* a drive that cannot be written */
-      err = mount(options->root, NEW_ROOT, TYPES[i], MS_RDONLY, NULL) == 0 ? 0 : -errno;
+    int why = mount_as(options->root, TYPES[i], flags);
+    /* Of many refusals the one that tells something is kept. */
+    if (why == 0 || err == -ENODEV || err == -EINVAL)
+      err = why;
   }
   return err;
 }
@@ -162,6 +176,12 @@ long xh_place_oom_kills(void) {
   text[got] = '\0';
   const char *at = strstr(text, "\noom_kill ");
   return at != NULL ? strtol(at + 10, NULL, 10) : -1;
+}
+
+void xh_place_settle(const xh_options *options) {
+  sync();
+  if (options->root[0] != '\0' && !options->namespaces)
+    mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY, NULL);
 }
 
 _Noreturn void xh_place_end(const xh_options *options) {

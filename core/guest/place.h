@@ -24,6 +24,9 @@ int xh_place_enter(const xh_options *options);
 /* Number of processes that the kernel has killed for want of memory; -1 = unknown. */
 long xh_place_oom_kills(void);
 
+/* All that was written is on the disk, which is clean: the machine may be killed. */
+void xh_place_settle(const xh_options *options);
+
 /* Never returns. Ends the machine in the way that ends its monitor, too. */
 _Noreturn void xh_place_end(const xh_options *options);
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/klog.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <termios.h>
@@ -21,6 +22,7 @@
 #define TRIES 20 /* the transport's driver may still be coming up */
 #define PAUSE_MS 25
 #define SETTLE_MS 2000
+#define SYSLOG_CONSOLE_OFF 6
 
 static int dial(int family, const void *address, socklen_t size) {
   int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -83,6 +85,9 @@ void xh_report_open(xh_reporter *r, const char *where, const char *token) {
   make_raw(r->console);
   r->token = token;
   r->connection = connect_to(where);
+  /* Then the console is the output: the kernel keeps off it, but for a panic. */
+  if (r->connection < 0 && r->kernel_silent)
+    klogctl(SYSLOG_CONSOLE_OFF, NULL, 0);
   xh_report(r, "HELLO proto=1 by=%s token=%s", r->connection >= 0 ? "socket" : "serial",
             token);
 }

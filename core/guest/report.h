@@ -8,6 +8,7 @@
 typedef struct xh_reporter {
   int connection; /* -1 = the serial console alone */
   int console;
+  bool kernel_silent; /* by the console alone: the kernel is ours to be told so */
   const char *token;
   unsigned number; /* of the next record */
 } xh_reporter;

@@ -9,7 +9,7 @@
 #define MARK_SIZE (sizeof XH_WIRE_MARK - 1)
 
 static void give(xh_relay *r, const char *bytes, size_t size) {
-  if (r->token == NULL || (r->greeted && r->by_serial)) {
+  if (r->token == NULL || (r->greeted && r->by_serial && !r->said_end)) {
     xh_wire_write(STDOUT_FILENO, bytes, size);
     return;
   }

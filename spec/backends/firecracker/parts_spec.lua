@@ -122,6 +122,8 @@ describe("the end of a microVM", function()
     assert.same({ 139, "signaled" }, { r.exit_code, r.reason })
     r = ending("format=1\nby=socket\nvmm_code=0\nkind=oom\nsignal=9\n", { signal = "9" })
     assert.same({ 137, "oom" }, { r.exit_code, r.reason })
+    r = ending("format=1\nby=socket\nvmm_code=0\nkind=exit\ncode=137\noom=1\n", { code = "137" })
+    assert.same({ 137, "oom" }, { r.exit_code, r.reason })
     r = ending("format=1\nby=socket\nvmm_code=0\nkind=exit\ncode=3\nscript=a\n", { code = "3" })
     assert.same({ "start_failed", 'provision script "a" exited with code 3' },
       { r.reason, r.error_msg })
