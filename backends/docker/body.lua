@@ -59,7 +59,7 @@ local function limits(host, asked, unenforced)
     host.Memory, host.MemorySwap = ram.size, ram.size -- no swap beside it
   end
   if cpu and (cpu.cores or 0) > 0 then
-    host.NanoCpus = math.max(math.floor(cpu.cores * NANO + 0.5), NANO / 100)
+    host.NanoCpus = math.max(body.nano_cpus(cpu.cores), NANO / 100)
   end
   host.PidsLimit = asked.engine_spec.params.pids or PIDS
   if disk and (disk.size or 0) > 0 then
@@ -107,6 +107,21 @@ function body.labels(asked, executor)
   }
 end
 
+--- The command, behind its scripts: the image's own where the request has none.
+---@param image table its Config
+function body.set_command(create, asked, image)
+  local params = asked.engine_spec.params
+  create.Entrypoint, create.Cmd = list(params.entrypoint), list(params.cmd)
+  if asked.provision_scripts and next(asked.provision_scripts) then
+    provision.wrap(create, image)
+  end
+end
+
+--- Cores as the engine counts them.
+function body.nano_cpus(cores)
+  return math.floor(cores * NANO + 0.5)
+end
+
 --- The exact thing that is sent. With scripts the image's own command is needed: `image`
 --- is its Config, nil when it is not here yet.
 ---@return table body
@@ -116,14 +131,12 @@ function body.make(asked, executor, image)
   local exposed = ports(asked)
   local create = {
     Image = reference.text(reference.parse(params.image)), Labels = labels,
-    Env = list(params.environment), Entrypoint = list(params.entrypoint), Cmd = list(params.cmd),
+    Env = list(params.environment),
     WorkingDir = params.working_directory, User = params.user, Tty = params.tty or false,
     ExposedPorts = exposed, HostConfig = host_config(asked, labels, unenforced),
     StopSignal = asked.stop_signal and signals.name(asked.stop_signal) or nil,
   }
-  if asked.provision_scripts and next(asked.provision_scripts) then
-    provision.wrap(create, image or {})
-  end
+  body.set_command(create, asked, image or {})
   return { create = create, name = asked.job_id, unenforced = unenforced,
     scripts = provision.names(asked.provision_scripts), timeout = asked.timeout,
     image_missing = image == nil or nil }

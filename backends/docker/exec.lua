@@ -3,6 +3,7 @@
 local async = require "exhost.async"
 local client = require "backends.docker.client"
 local json = require "exhost.json"
+local system = require "exhost.system"
 
 local EXIT_SECONDS = 5 -- from the end of its output to its exit code
 
@@ -35,7 +36,6 @@ return function(api, container, argv, options, limit)
   if not exit then return nil, err, code end
   local result = { exit_code = exit, stdout = answer.stdout, stderr = answer.stderr,
     truncated = answer.truncated }
-  local system = require "exhost.system"
   for name, fd in pairs(options.targets or {}) do
     system.write(fd, result[name])
     system.close(fd)

@@ -17,7 +17,6 @@ local signals = require "exhost.signals"
 local stats = require "backends.docker.stats"
 
 local REMOVE_SECONDS = 60
-local ALL = 1000000000 -- of one core, in NanoCpus
 
 ---@class exhost.DockerBackend
 ---@field api exhost.DockerClient
@@ -109,9 +108,10 @@ function Docker:create(execution)
       cancelled = execution.cancelled,
       report = function(fields) execution.event("pull", fields) end })
   if not found then return nil, err, code, data end
-  if execution.plan.image_missing and execution.plan.scripts then
-    local again = body.make(asked, self.executor, found.Config or {})
-    execution.plan.create = again.create
+  -- The image was not here to plan with: only its command is new. What the policies and the
+  -- ceiling have seen stays.
+  if execution.plan.image_missing then
+    body.set_command(execution.plan.create, asked, found.Config or {})
   end
   return execution.plan.name
 end
@@ -196,6 +196,17 @@ function Docker:reattach(execution, had)
     { "skip_stdout", had.stdout }, { "skip_stderr", had.stderr } })
 end
 
+--- Exit statuses of the command for what an engine says of a program.
+local function explain_start(text, data)
+  if text:find("no such file or directory", 1, true)
+    or text:find("not found in $PATH", 1, true) then
+    data.step, data.name = "exec", "ENOENT"
+  elseif text:find("permission denied", 1, true) then
+    data.step, data.name = "exec", "EACCES"
+  end
+  return data
+end
+
 --- The engine's start, once the shim listens. Where the answer is lost the container is
 --- asked: one that runs or has run was started.
 function Docker:start(execution)
@@ -205,25 +216,11 @@ function Docker:start(execution)
   if ok then return true end
   if data and data.status and not data.cut then
     return nil, "start container: " .. err, code == "not_found" and "engine" or code,
-      self:explain_start(err, data)
+      explain_start(err, data)
   end
   local record = async.shield(10, inspect, self, execution.handle)
   if record and record.State and record.State.Status ~= "created" then return true end
   return nil, "start container: " .. err, code, data
-end
-
---- Exit statuses of the command for what an engine says of a program.
-function Docker.explain_start(_, text, data)
-  data.step = "exec"
-  if text:find("no such file or directory", 1, true)
-    or text:find("not found in $PATH", 1, true) then
-    data.name = "ENOENT"
-  elseif text:find("permission denied", 1, true) then
-    data.name = "EACCES"
-  else
-    data.step = nil
-  end
-  return data
 end
 
 function Docker:conclude(execution, exit)
@@ -323,7 +320,7 @@ end
 function Docker:update(execution, limits)
   local ok, err, code, data = self.api:call("POST", container_path(execution.handle) .. "/update",
     { body = { Memory = limits.memory, MemorySwap = limits.memory, PidsLimit = limits.pids,
-      NanoCpus = limits.cores and math.floor(limits.cores * ALL + 0.5) } })
+      NanoCpus = limits.cores and body.nano_cpus(limits.cores) } })
   if ok then return true end
   return nil, err, code, data
 end

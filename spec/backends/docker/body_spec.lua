@@ -96,6 +96,19 @@ describe("docker body", function()
       { made.User, made.WorkingDir, made.Tty, made.StopSignal })
   end)
 
+  it("takes a pulled image's command, and nothing else, into a body that is decided", function()
+    local asked_for = assert(asked({ provision_scripts = { a = "ZQ==" } },
+      { environment = { "A=1" } }))
+    local made = body.make(asked_for, "root", nil).create
+    made.Env = { "A=1", "NVIDIA_VISIBLE_DEVICES=void" }
+    made.HostConfig.GroupAdd = { "video" }
+    body.set_command(made, asked_for, { Entrypoint = { "/entry" }, Cmd = { "arg" } })
+    assert.same({ "/bin/sh", "/.exhost/run" }, made.Entrypoint)
+    assert.same({ "/entry", "arg" }, made.Cmd)
+    assert.same({ "A=1", "NVIDIA_VISIBLE_DEVICES=void" }, made.Env)
+    assert.same({ "video" }, made.HostConfig.GroupAdd)
+  end)
+
   it("puts scripts before the command, which stays a list of words", function()
     local scripts = { provision_scripts = { b = "ZQ==", a = "ZQ==" } }
     local made = body.make(assert(asked(scripts, { cmd = { "a b", "$X" } })), "root",
