@@ -1,33 +1,19 @@
 --- Where the engine listens: the setting, DOCKER_HOST, DOCKER_CONTEXT, the current context,
 -- else the usual socket, in this order, as the docker command does.
 
+local config = require "backends.docker.config"
 local dirs = require "exhost.dir"
-local json = require "exhost.json"
 
 local address = {}
 
 local DEFAULT = "unix:///var/run/docker.sock"
 
-local function read_json(path)
-  local file = io.open(path, "r")
-  local content = file and file:read("*a")
-  if file then file:close() end
-  return content and json.decode(content)
-end
-
-local function config_folder()
-  local named = os.getenv("DOCKER_CONFIG")
-  if named and named ~= "" then return named end
-  return (os.getenv("HOME") or "") .. "/.docker"
-end
-
 --- A context's endpoint. Contexts lie in folders named by a hash, so all are looked at.
 local function context_host(name)
-  local root = config_folder() .. "/contexts/meta"
-  local dir = dirs.open(root)
+  local dir = dirs.open(config.folder() .. "/contexts/meta")
   for _, folder in ipairs(dir and dir:list() or {}) do
-    local meta = read_json(root .. "/" .. folder .. "/meta.json")
-    if type(meta) == "table" and meta.Name == name then
+    local meta = config.read("contexts/meta/" .. folder .. "/meta.json")
+    if meta.Name == name then
       dir:close()
       local endpoints = type(meta.Endpoints) == "table" and meta.Endpoints.docker
       return type(endpoints) == "table" and endpoints.Host or nil
@@ -62,14 +48,13 @@ function address.find(setting)
   if host and host ~= "" then return host end
   local context = os.getenv("DOCKER_CONTEXT")
   if not context or context == "" then
-    local config = read_json(config_folder() .. "/config.json")
-    context = type(config) == "table" and config.currentContext or nil
+    context = config.read("config.json").currentContext
   end
   if not context or context == "" or context == "default" then return DEFAULT end
   local found = context_host(context)
   if found then return found end
   return nil, string.format("docker context %q does not exist in %s/contexts", context,
-    config_folder())
+    config.folder())
 end
 
 return address

@@ -2,6 +2,7 @@
 
 local async = require "exhost.async"
 local dirs = require "exhost.dir"
+local fs = require "exhost.fs"
 local process = require "exhost.process_core"
 
 local host = {}
@@ -149,10 +150,7 @@ function host.read_head(field, path)
 end
 
 function host.memory()
-  local file = io.open("/proc/meminfo", "r")
-  local text = file and file:read("*a") or ""
-  if file then file:close() end
-  local kib = text:match("MemTotal:%s*(%d+) kB")
+  local kib = (fs.read("/proc/meminfo") or ""):match("MemTotal:%s*(%d+) kB")
   return kib and tonumber(kib) * 1024
 end
 

@@ -1,33 +1,8 @@
 --- What `engine_spec.params` may hold for a microVM.
-local json = require "exhost.json"
+local parts = require "exhost.request.params"
 local text = require "exhost.text"
 
 local MAX_ID = 2 ^ 32 - 2 -- the id after it means "leave as it is"
-
-local function path(value)
-  if value:sub(1, 1) ~= "/" then
-    return nil, "expected an absolute path, got " .. text.quote(value)
-  end
-  return value
-end
-
---- The value may be a secret, so it is not shown.
-local function variable(entry)
-  if not entry:find("^[^=]+=") then
-    return nil, "expected KEY=VALUE" .. (entry:find("=", 1, true) and ", got an empty key" or "")
-  end
-  return entry
-end
-
---- Of entries with one key the last stays, where it is.
-local function last_of_each(entries)
-  local last, kept = {}, json.array {}
-  for i, entry in ipairs(entries) do last[entry:match("^[^=]+")] = i end
-  for i, entry in ipairs(entries) do
-    if last[entry:match("^[^=]+")] == i then kept[#kept + 1] = entry end
-  end
-  return kept
-end
 
 local function is_id(value)
   return value:find("^%d+$") and #value <= 10 and tonumber(value) <= MAX_ID
@@ -93,7 +68,7 @@ local function words(doc)
 end
 
 local function file(doc, extra)
-  local spec = { type = "string", absent = "", no_nul = true, check = path, doc = doc }
+  local spec = { type = "string", absent = "", no_nul = true, check = parts.absolute, doc = doc }
   for key, value in pairs(extra or {}) do spec[key] = value end
   return spec
 end
@@ -113,8 +88,7 @@ return {
     mmds_message = { type = "any", absent = "", doc = "for the metadata service" },
     entrypoint = words "the first words of the command line",
     cmd = words "the words after them; without both the image boots as it is",
-    environment = { type = "list", of = { type = "string", no_nul = true, check = variable },
-      check = last_of_each, doc = "KEY=VALUE; of entries with one key the last counts" },
+    environment = parts.environment(),
     working_directory = file "of the command, in the guest",
     user = { type = "string", absent = "", no_nul = true, check = user,
       doc = '"uid" or "uid:gid" in the guest; without a gid it is the same number' },

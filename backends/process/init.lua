@@ -3,6 +3,7 @@
 
 local async = require "exhost.async"
 local cgroup = require "exhost.cgroup"
+local fs = require "exhost.fs"
 local json = require "exhost.json"
 local params = require "backends.process.params"
 local shim = require "exhost.shim"
@@ -205,9 +206,7 @@ local function is_stopped(self, execution)
   if execution.handle ~= "none" then
     return cgroup.frozen(self:groups_of(execution), execution.handle)
   end
-  local file = io.open("/proc/" .. execution.record.pid .. "/stat", "r")
-  local text = file and file:read("*a") or ""
-  if file then file:close() end
+  local text = fs.read("/proc/" .. execution.record.pid .. "/stat") or ""
   return text:match("^.*%) (%a)") == "T"
 end
 

@@ -3,22 +3,16 @@
 
 local async = require "exhost.async"
 local cgroup = require "exhost.cgroup"
+local fs = require "exhost.fs"
 local loop = require "exhost.loop"
 
 local SAMPLE_SECONDS = 0.1    -- between two looks at processor time, when there was no earlier one
 local TICKS_NS = 1e9 / 100    -- USER_HZ is 100 on x86 and ARM
 local KIB = 1024
 
-local function read(path)
-  local file = io.open(path, "r")
-  local content = file and file:read("*a")
-  if file then file:close() end
-  return content
-end
-
 --- Fields of /proc/PID/stat after the name, which may hold anything; state is the first.
 local function stat_fields(pid)
-  local rest = (read("/proc/" .. pid .. "/stat") or ""):match("^.*%) (.*)$")
+  local rest = (fs.read("/proc/" .. pid .. "/stat") or ""):match("^.*%) (.*)$")
   if not rest then return nil end
   local fields = {}
   for word in rest:gmatch("%S+") do fields[#fields + 1] = word end
@@ -28,7 +22,7 @@ end
 --- A process and all below it, by the kernel's lists of children.
 local function family(pid, list)
   list[#list + 1] = pid
-  for task in (read("/proc/" .. pid .. "/task/" .. pid .. "/children") or ""):gmatch("%d+") do
+  for task in (fs.read("/proc/" .. pid .. "/task/" .. pid .. "/children") or ""):gmatch("%d+") do
     family(tonumber(task), list)
   end
   return list
@@ -41,9 +35,9 @@ local function add_processes(sum, pids)
       -- proc(5): utime stime cutime cstime are 14-17; ours count from state, 3.
       sum.user = sum.user + (fields[12] + fields[14]) * TICKS_NS
       sum.system = sum.system + (fields[13] + fields[15]) * TICKS_NS
-      local rss = (read("/proc/" .. pid .. "/status") or ""):match("VmRSS:%s*(%d+)")
+      local rss = (fs.read("/proc/" .. pid .. "/status") or ""):match("VmRSS:%s*(%d+)")
       sum.rss = sum.rss + (tonumber(rss) or 0) * KIB
-      local io_text = read("/proc/" .. pid .. "/io") or ""
+      local io_text = fs.read("/proc/" .. pid .. "/io") or ""
       sum.read = sum.read + (tonumber(io_text:match("read_bytes: (%d+)")) or 0)
       sum.written = sum.written + (tonumber(io_text:match("write_bytes: (%d+)")) or 0)
       sum.pids = sum.pids + 1
@@ -110,7 +104,7 @@ end
 local function memory_limit(execution)
   local limit = execution.plan.limits and execution.plan.limits.memory
   if limit then return limit end
-  local total = number_of(read("/proc/meminfo"), "MemTotal:%s+(%d+)")
+  local total = number_of(fs.read("/proc/meminfo"), "MemTotal:%s+(%d+)")
   return total and total * 1024 or 0
 end
 

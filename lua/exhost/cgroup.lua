@@ -6,6 +6,7 @@
 -- of the kernel.
 
 local core = require "exhost.cgroup_core"
+local fs = require "exhost.fs"
 
 local cgroup = {}
 
@@ -13,13 +14,6 @@ cgroup.ROOT = "/sys/fs/cgroup"
 local PARENT = "exhost"
 local CPU_PERIOD_US, CPU_QUOTA_MIN_US = 100000, 1000
 local LIMITING = { "memory", "cpu", "pids" }
-
-local function read_file(path)
-  local file = io.open(path, "r")
-  local content = file and file:read("*a")
-  if file then file:close() end
-  return content or ""
-end
 
 --- Where this process is, by controller; "" is version 2's.
 local function own_paths(text)
@@ -92,7 +86,7 @@ end
 ---@return exhost.Cgroups
 function cgroup.find(options)
   local root = options and options.root or cgroup.ROOT
-  local own = own_paths(options and options.own or read_file("/proc/self/cgroup"))
+  local own = own_paths(options and options.own or (fs.read("/proc/self/cgroup") or ""))
   local found = { version = core.version(root), root = root, parents = {}, controllers = {} }
   if found.version == 2 then find_v2(found, own) end
   if found.version == 1 then find_v1(found, own) end

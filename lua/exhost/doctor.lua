@@ -3,6 +3,7 @@
 
 local backends = require "exhost.backend"
 local cgroup = require "exhost.cgroup"
+local fs = require "exhost.fs"
 local inventory = require "exhost.inventory"
 
 local doctor = {}
@@ -14,15 +15,8 @@ local function finding(name, status, found, advice)
   return { name = name, status = status, found = found, advice = advice }
 end
 
-local function read_line(path)
-  local file = io.open(path, "r")
-  local line = file and file:read("*l")
-  if file then file:close() end
-  return line
-end
-
 local function kernel()
-  local release = read_line("/proc/sys/kernel/osrelease") or "?"
+  local release = fs.line("/proc/sys/kernel/osrelease") or "?"
   local major, minor = release:match("^(%d+)%.(%d+)")
   local version = (tonumber(major) or 0) * 1000 + (tonumber(minor) or 0)
   if version >= 5004 then return finding("kernel", "ok", release) end
@@ -54,9 +48,7 @@ local function state_folder(ex)
 end
 
 local function open_files()
-  local file = io.open("/proc/self/limits", "r")
-  local soft = tonumber((file and file:read("*a") or ""):match("Max open files%s+(%d+)"))
-  if file then file:close() end
+  local soft = tonumber((fs.read("/proc/self/limits") or ""):match("Max open files%s+(%d+)"))
   if not soft or soft >= LEAST_FILES then
     return finding("open files", "ok", tostring(soft or "unlimited"))
   end
@@ -66,7 +58,7 @@ local function open_files()
 end
 
 local function watches()
-  local most = tonumber(read_line("/proc/sys/fs/inotify/max_user_watches") or "")
+  local most = tonumber(fs.line("/proc/sys/fs/inotify/max_user_watches") or "")
   if not most or most >= LEAST_WATCHES then
     return finding("inotify watches", "ok", tostring(most or "?"))
   end
@@ -135,7 +127,5 @@ function doctor.examine(ex)
   policies(ex, out)
   return out
 end
-
-doctor.finding = finding
 
 return doctor

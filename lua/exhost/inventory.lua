@@ -3,6 +3,7 @@
 
 local cdi = require "exhost.inventory.cdi"
 local dirs = require "exhost.dir"
+local fs = require "exhost.fs"
 local system = require "exhost.system"
 local text = require "exhost.text"
 
@@ -21,13 +22,6 @@ local DISPLAY_CLASS = "^0x03"
 inventory.ROOTS = { sys = "/sys", proc = "", dev = "/dev", etc = "/etc",
   cdi = { "/etc/cdi", "/var/run/cdi" } }
 
-local function read_line(path)
-  local file = io.open(path, "r")
-  local line = file and file:read("*l")
-  if file then file:close() end
-  return line
-end
-
 local function names_in(path)
   local dir = dirs.open(path)
   local names = dir and dir:list() or {}
@@ -39,12 +33,10 @@ end
 --- Lines "Key: value" of a driver's file, keys in lower case.
 local function facts(path)
   local found = {}
-  local file = io.open(path, "r")
-  for line in file and file:lines() or function() end do
+  for line in (fs.read(path) or ""):gmatch("[^\n]+") do
     local key, value = line:match("^([^:]+):%s*(.-)%s*$")
     if key then found[key:lower()] = value end
   end
-  if file then file:close() end
   return found
 end
 
@@ -61,15 +53,15 @@ end
 
 local function card(roots, address, by_vendor)
   local path = roots.sys .. "/bus/pci/devices/" .. address
-  local class, vendor = read_line(path .. "/class"), tonumber(read_line(path .. "/vendor") or "")
+  local class, vendor = fs.line(path .. "/class"), tonumber(fs.line(path .. "/vendor") or "")
   if not class or not class:find(DISPLAY_CLASS) or not vendor then return nil end
   local owner = by_vendor[vendor]
   local gpu = { pci_address = address:lower(), pci_vendor = vendor,
-    pci_device = tonumber(read_line(path .. "/device") or ""), policy = owner and owner.name,
+    pci_device = tonumber(fs.line(path .. "/device") or ""), policy = owner and owner.name,
     vendor = owner and owner.about.vendor, nodes = nodes_of(roots, path),
-    numa_node = tonumber(read_line(path .. "/numa_node") or ""),
-    vram = tonumber(read_line(path .. "/mem_info_vram_total") or ""),
-    model = read_line(path .. "/product_name"), uuid = read_line(path .. "/unique_id") }
+    numa_node = tonumber(fs.line(path .. "/numa_node") or ""),
+    vram = tonumber(fs.line(path .. "/mem_info_vram_total") or ""),
+    model = fs.line(path .. "/product_name"), uuid = fs.line(path .. "/unique_id") }
   local driver = system.real_path(path .. "/driver")
   gpu.driver = driver and driver:match("[^/]+$")
   if owner and owner.about.proc then
@@ -82,12 +74,10 @@ end
 
 local function groups(roots)
   local found = {}
-  local file = io.open(roots.etc .. "/group", "r")
-  for line in file and file:lines() or function() end do
+  for line in (fs.read(roots.etc .. "/group") or ""):gmatch("[^\n]+") do
     local name, gid = line:match("^([^:]+):[^:]*:(%d+):")
     if name == "render" or name == "video" then found[name] = tonumber(gid) end
   end
-  if file then file:close() end
   return found
 end
 
