@@ -44,6 +44,10 @@ local function describe(r)
     message = r.error_msg, evidence = r.evidence }
 end
 
+local function free_gpus(executor, view)
+  if view.record and view.record.holds_gpus then ledger.free(executor.state, view.id) end
+end
+
 --- Shielded: who waits may leave at any time, but the result and the word of it belong
 --- together.
 local function store_result(executor, view, r)
@@ -54,7 +58,7 @@ local function store_result(executor, view, r)
     if not queued then done(nil, problem, name) end
   end)
   if ok then
-    ledger.free(executor.state, view.id)
+    free_gpus(executor, view)
     executor:event(view, "concluded", describe(r))
   elseif code ~= "EEXIST" then
     return nil, "write result.json: " .. tostring(why), code == "timeout" and code or "io"
@@ -153,7 +157,7 @@ function conclude.roll_back(executor, view, why)
     backend:remove(record.handle, executor:execution(view))
   end
   executor.state:keep_failed(view.id, view.dir:read(events.FILE) or "")
-  ledger.free(executor.state, view.id)
+  free_gpus(executor, view)
   executor.state:release_job(record and record.job_id, view.id)
   return executor.state:discard(view.id)
 end

@@ -64,7 +64,6 @@ end
 --- Suspends.
 function ledger.free(store, id)
   local own = store.executor .. "/" .. id
-  if not store.root:stat("gpus") then return end
   with_lock(store, function(dir)
     for _, name in ipairs(dir:list() or {}) do
       if name ~= ".lock" and dir:read(name, 512) == own then dir:unlink(name) end

@@ -180,10 +180,6 @@ local function by_policy(self, gpus)
   return groups, order
 end
 
-local function is_list(value)
-  return type(value) == "table" and (#value > 0 or next(value) == nil)
-end
-
 local function same(a, b)
   if type(a) ~= "table" or type(b) ~= "table" then return a == b end
   for key, value in pairs(a) do if not same(value, b[key]) then return false end end
@@ -195,12 +191,11 @@ end
 local function merge(into, log)
   for _, entry in ipairs(log) do
     local field, before = entry.field, into[entry.field]
-    local list = entry.list or is_list(entry.value)
     if not before then
       local value = entry.value
-      if list then value = { unpack(value) } end
-      into[field] = { value = value, list = list, from = { entry.at } }
-    elseif before.list and list then
+      if entry.list then value = { unpack(value) } end
+      into[field] = { value = value, list = entry.list, from = { entry.at } }
+    elseif before.list and entry.list then
       for _, item in ipairs(entry.value) do table.insert(before.value, item) end
       table.insert(before.from, entry.at)
     elseif not same(before.value, entry.value) then

@@ -88,8 +88,8 @@ end
 local STEPS = {
   exec = "execute", script = "run provision script", cwd = "enter working directory",
   user = "become user", cgroup = "join its control group", rlimit = "set resource limits",
-  open_log = "open its logs",
-  fork = "fork", control = "open its control FIFO", spec = "read its spec",
+  open_log = "open its logs", fork = "fork", control = "open its control FIFO",
+  spec = "read its spec",
 }
 
 --- What a shim's `error ERRNO STEP` means to the person who asked.
@@ -139,6 +139,14 @@ local function run(executor, view, plan)
   end)
 end
 
+--- Hold the GPUs that were planned with. The record says that there are some, so that only
+--- such executions have to give anything back.
+local function claim_gpus(executor, view, plan)
+  if #(plan.gpus or {}) == 0 or executor.settings.gpu_sharing then return true end
+  view.record.holds_gpus = true
+  return ledger.claim(executor.state, plan.gpus, view.id)
+end
+
 local function new_files(plan)
   local asked = plan.request
   local record = {
@@ -168,12 +176,9 @@ function start.run(executor, plan)
     warnings = plan.warnings and #plan.warnings > 0 and plan.warnings or nil })
   local taken, holder, kind = executor.state:claim_job(asked.job_id, id)
   local ok, err, data
-  if taken and plan.gpus and #plan.gpus > 0 and not executor.settings.gpu_sharing then
-    local granted
-    granted, err, code = ledger.claim(executor.state, plan.gpus, id)
-    if granted then ok, err, code, data = run(executor, view, plan) end
-  elseif taken then
-    ok, err, code, data = run(executor, view, plan)
+  if taken then
+    ok, err, code = claim_gpus(executor, view, plan)
+    if ok then ok, err, code, data = run(executor, view, plan) end
   elseif taken == false then
     err = string.format("job %s is held by execution %s", asked.job_id, holder)
     code = "already_started"
