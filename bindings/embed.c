@@ -164,16 +164,13 @@ static void push_options(lua_State *L, const exhost_options *o) {
   }
 }
 
-/* require("exhost.embed")(options, {answer, ready, failed, log}) */
-static int enter(lua_State *L) {
-  exhost_t *e = lua_touserdata(L, 1);
+/* options, {answer, ready, failed, log} */
+static void push_arguments(lua_State *L, void *user) {
+  exhost_t *e = user;
   const luaL_Reg functions[] = {{"answer", lua_answer},
                                 {"ready", lua_ready},
                                 {"failed", lua_failed},
                                 {"log", lua_log}};
-  lua_getglobal(L, "require");
-  lua_pushliteral(L, "exhost.embed");
-  lua_call(L, 1, 1);
   push_options(L, e->options);
   lua_newtable(L);
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
@@ -181,8 +178,6 @@ static int enter(lua_State *L) {
     lua_pushcclosure(L, functions[i].func, 1);
     lua_setfield(L, -2, functions[i].name);
   }
-  lua_call(L, 2, 0);
-  return 0;
 }
 
 static void begin_call(exhost_t *e, xh_call *c) {
@@ -272,10 +267,7 @@ static void close_handlers(exhost_t *e) {
 
 static void enter_lua(exhost_t *e) {
   e->result = EXHOST_INTERNAL; /* unless Lua says otherwise */
-  lua_State *L = e->host.lua.L;
-  lua_pushcfunction(L, enter);
-  lua_pushlightuserdata(L, e);
-  if (xh_lua_call(&e->host.lua, 1) != 0)
+  if (xh_host_enter(&e->host, "exhost.embed", push_arguments, e) != 0)
     explain(e->options, e->host.lua.error);
 }
 

@@ -178,34 +178,51 @@ static int set_exit_code(lua_State *L) {
   return 0;
 }
 
-/* require(module)(argv, set_exit_code) */
+typedef struct entry {
+  const char *module;
+  xh_push_fn push;
+  void *user;
+} entry;
+
 static int enter(lua_State *L) {
-  xh_host *host = lua_touserdata(L, 1);
-  const char *module = lua_touserdata(L, 2);
-  char **argv = lua_touserdata(L, 3);
+  const entry *e = lua_touserdata(L, 1);
   lua_getglobal(L, "require");
-  lua_pushstring(L, module);
+  lua_pushstring(L, e->module);
   lua_call(L, 1, 1);
-  lua_newtable(L);
-  for (int i = 0; argv[i] != NULL; i++) {
-    lua_pushstring(L, argv[i]);
-    lua_rawseti(L, -2, i);
-  }
-  lua_pushlightuserdata(L, host);
-  lua_pushcclosure(L, set_exit_code, 1);
+  e->push(L, e->user);
   lua_call(L, 2, 0);
   return 0;
 }
 
+int xh_host_enter(xh_host *host, const char *module, xh_push_fn push, void *user) {
+  entry e = {module, push, user};
+  lua_pushcfunction(host->lua.L, enter);
+  lua_pushlightuserdata(host->lua.L, &e);
+  return xh_lua_call(&host->lua, 1);
+}
+
+typedef struct command_line {
+  xh_host *host;
+  char **argv;
+} command_line;
+
+/* argv, set_exit_code */
+static void push_command_line(lua_State *L, void *user) {
+  const command_line *c = user;
+  lua_newtable(L);
+  for (int i = 0; c->argv[i] != NULL; i++) {
+    lua_pushstring(L, c->argv[i]);
+    lua_rawseti(L, -2, i);
+  }
+  lua_pushlightuserdata(L, c->host);
+  lua_pushcclosure(L, set_exit_code, 1);
+}
+
 int xh_host_run(xh_host *host, const char *module, int argc, char **argv) {
   (void)argc;
-  lua_State *L = host->lua.L;
+  command_line c = {host, argv};
   host->exit_code = 125;
-  lua_pushcfunction(L, enter);
-  lua_pushlightuserdata(L, host);
-  lua_pushlightuserdata(L, (void *)module);
-  lua_pushlightuserdata(L, argv);
-  if (xh_lua_call(&host->lua, 3) == 0)
+  if (xh_host_enter(host, module, push_command_line, &c) == 0)
     uv_run(&host->loop.uv, UV_RUN_DEFAULT);
   return host->exit_code;
 }

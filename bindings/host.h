@@ -31,6 +31,12 @@ int xh_paths_set(xh_paths *out, const char *prefix);
 /* Open the loop and the Lua state with all modules. Returns 0 or a negative error. */
 int xh_host_open(xh_host *host, const xh_paths *paths);
 
+/* Push the two arguments of a module's function. It may raise. */
+typedef void (*xh_push_fn)(lua_State *L, void *user);
+
+/* require(module)(two arguments). Returns 0 or a Lua error, kept in host->lua.error. */
+int xh_host_enter(xh_host *host, const char *module, xh_push_fn push, void *user);
+
 /* Run `require(module)(args)` and then the loop until nothing is left to wait for.
  * Returns the exit code that the script set by its answer. */
 int xh_host_run(xh_host *host, const char *module, int argc, char **argv);

@@ -25,7 +25,7 @@ Feed.__index = Feed
 function Feed:close()
   if self.closed then return end
   self.closed = true
-  self.outlet:close()
+  if self.outlet then self.outlet:close() end
   if self.root then self.root:close() end
   for _, source in pairs(self.sources) do source.watch:close() end
   self.sources, self.executor.feeds[self] = {}, nil
@@ -61,15 +61,16 @@ function Feed:read(id)
   local source, store = self.sources[id], self.executor.state
   if not source or self.closed then return end
   local dir, _, code = store:open_execution(id)
-  local records, more
-  repeat
+  local more = self.outlet ~= nil
+  while more do
+    local records
     if dir then
       records, more = read_new(source, dir, events.FILE)
     else
       records, more = read_new(source, store.failed, id) -- a start that was rolled back
     end
     for _, record in ipairs(records) do self:emit(id, record) end
-  until not more
+  end
   if dir then dir:close() end
   if not dir and code == "not_found" then self:forget(id) end
 end
@@ -95,7 +96,7 @@ function Feed:add(id, from_start)
   source.watch, err = watch.open(dir, function(name)
     if name == "exit" then return self:conclude(id) end
     if name == nil or name == events.FILE then self:read(id) end
-  end, true)
+  end, self.outlet ~= nil)
   if source.watch then
     self.sources[id] = source
     if not from_start then
@@ -103,7 +104,7 @@ function Feed:add(id, from_start)
       source.offset = st and st.size or 0
     end
     if dir:stat("exit") and not dir:stat("result.json") then self:conclude(id) end
-  else
+  elseif self.outlet then
     self:emit(id, { event = "unwatched", message = err })
   end
   dir:close()
@@ -112,6 +113,37 @@ end
 
 function Feed:scan(from_start)
   for _, id in ipairs(self.executor.state:ids()) do self:add(id, from_start) end
+end
+
+--- Watch all executions, those to come as well.
+---@return true? ok, string? err
+function Feed:begin()
+  self.executor.feeds[self] = true
+  local err
+  self.root, err = watch.open(self.executor.state.executions, function(name)
+    if name then return self:add(name, true) end
+    self:scan(true) -- the kernel dropped reports
+    for id in pairs(self.sources) do self:read(id) end
+  end)
+  if not self.root then
+    self:close()
+    return nil, "watch the state folder: " .. err
+  end
+  self:scan(false)
+  return true
+end
+
+local function new(executor)
+  return setmetatable({ executor = executor, sources = {}, seq = 0, missed = 0 }, Feed)
+end
+
+--- Conclude what ends, so that nobody has to ask first; tells nobody. Until the executor is
+--- closed.
+---@return true? ok, string? err, string? code
+function feed.keep(executor)
+  local ok, err = new(executor):begin()
+  if not ok then return nil, err, "io" end
+  return true
 end
 
 --- Open a feed. Events from now on.
@@ -126,8 +158,8 @@ function feed.open(executor, options)
   end
   local reader, writer = logread.pipe()
   if not reader then return nil, "subscribe: " .. writer, "io" end
-  local self = setmetatable({ executor = executor, sources = {}, seq = 0, missed = 0 }, Feed)
-  local err
+  local self = new(executor)
+  local ok, err
   self.outlet, err = outlet.open(writer, size, function(word)
     if word == "gone" then return self:close() end
     self:tell_missed()
@@ -137,18 +169,11 @@ function feed.open(executor, options)
     system.close(writer)
     return nil, "subscribe: " .. err, "io"
   end
-  executor.feeds[self] = true
-  self.root, err = watch.open(executor.state.executions, function(name)
-    if name then return self:add(name, true) end
-    self:scan(true) -- the kernel dropped reports
-    for id in pairs(self.sources) do self:read(id) end
-  end)
-  if not self.root then
+  ok, err = self:begin()
+  if not ok then
     system.close(reader)
-    self:close()
-    return nil, "subscribe: watch the state folder: " .. err, "io"
+    return nil, "subscribe: " .. err, "io"
   end
-  self:scan(false)
   return reader
 end
 

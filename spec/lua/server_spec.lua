@@ -159,6 +159,24 @@ describe("a host that serves", function()
     assert.equal("unavailable", gone)
   end))
 
+  it("concludes what ends, though nobody asks, also an id that is used again", scratch.with(
+    function(_, path)
+      local host = command.start(command.program,
+        { "exhost", "--state-dir", path .. "/state", "serve" })
+      host:wait_until("it serves", function() return host:stderr():find("serving", 1, true) end)
+      local ex = assert(executor.open { id = "default", state_dir = path .. "/state" })
+      for _ = 1, 2 do
+        assert(ex:start(request("a1", "exit 3").request))
+        local dir = assert(ex.state:open_execution("a1"))
+        assert(scratch.wait_until(function() return dir:stat("result.json") ~= nil end))
+        dir:close()
+        assert(ex:remove("a1", 1, { purge = true }))
+      end
+      host:signal(15)
+      assert.equal(0, host:wait().code)
+      ex:close()
+    end))
+
   it("takes the place of one that was killed", scratch.with(function(_, path)
     local first = command.start(command.program,
       { "exhost", "--state-dir", path .. "/state", "serve" })

@@ -1,6 +1,7 @@
 --- exhost serve: a host that listens, until it is told to end. Executions go on.
 
 local async = require "exhost.async"
+local feed = require "exhost.feed"
 local json = require "exhost.json"
 local loop = require "exhost.loop"
 local server = require "exhost.server"
@@ -25,13 +26,11 @@ local function activated()
   return tonumber(os.getenv("LISTEN_FDS")) and FIRST_ACTIVATED or nil
 end
 
---- Reconcile, then conclude what ends, so that nobody has to ask first.
-local function keep_house(ex)
+--- Reconcile, then conclude what ends.
+local function keep_house(ex, log)
   ex:recover()
-  local fd = require("exhost.feed").open(ex, {})
-  if not fd then return end
-  -- Only its conclusions are wanted: what it tells is read and dropped.
-  require("exhost.lines").open(fd, 1024 * 1024, function() end)
+  local ok, err = feed.keep(ex)
+  if not ok then log("error", err) end
 end
 
 return {
@@ -46,7 +45,7 @@ return {
       log("info", string.format("serving executor %s in %s", ex:id(), ex.state.path))
       local keeper = async.spawn(keep_house, { on_error = function(message)
         log("error", tostring(message))
-      end }, ex)
+      end }, ex, log)
       local signal = async.await(function(done)
         loop.on_interrupt(function(number)
           if ENDS[number] then done(number) end
