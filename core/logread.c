@@ -1,6 +1,6 @@
 /* logread.c - the pump: choose the next piece, push it until the target is full.
  *
- * 1. next_chunk() says which bytes of which file come next (log order).
+ * 1. logsource.c says which bytes of which file come next (log order).
  * 2. emit() turns them into the wanted form: sendfile, or through `pending`.
  * 3. With nothing left it waits for the files to grow, or ends. */
 #include "logread.h"
@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "logformat.h"
-#include "logindex.h"
 #include "logline.h"
+#include "logsource.h"
 #include "watch.h"
 
 enum {
@@ -25,17 +25,6 @@ enum {
   SHARED_WRITE = 4096, /* what a poll promises for a descriptor in blocking mode */
 };
 
-typedef struct source {
-  int fd;      /* -1 until the file is there */
-  int64_t pos; /* everything before was given or is not wanted */
-  xh_logline line;
-} source;
-
-typedef struct chunk {
-  int stream;
-  int64_t offset, length, time_ns;
-} chunk;
-
 struct xh_logread {
   xh_loop *loop;
   uv_poll_t poll; /* on target; not started for a plain file */
@@ -43,94 +32,16 @@ struct xh_logread {
   int open_handles;
   bool pollable, nonblocking, by_sendfile, closed, ended, finishing;
   xh_logread_options o;
-  int log_dir;
   xh_watch *watch;
-  source source[2];
-  xh_logindex index;
-  int64_t next_record, valid_from[2];
-  chunk chunk; /* being given; length 0: none */
+  xh_logsource source;
+  xh_logline line[2];
+  xh_log_chunk chunk; /* being given; length 0: none */
   xh_buffer pending;
   size_t pending_done;
 };
 
-static const char *const FILES[2] = {XH_FILE_STDOUT, XH_FILE_STDERR};
-
-static bool wants(const xh_logread *r, int stream) {
-  return (r->o.streams & (stream == 0 ? XH_STREAM_STDOUT : XH_STREAM_STDERR)) != 0;
-}
-
 static bool is_plain(const xh_logread *r) {
   return r->o.format != XH_LOG_JSONL && !r->o.timestamps;
-}
-
-static int open_log(int dir, const char *name) {
-  struct stat st;
-  int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-  if (fd >= 0 && (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))) {
-    close(fd);
-    fd = -1;
-  }
-  return fd;
-}
-
-static int64_t size_of(xh_logread *r, int stream) {
-  source *s = &r->source[stream];
-  struct stat st;
-  if (s->fd < 0)
-    s->fd = open_log(r->log_dir, FILES[stream]);
-  if (s->fd < 0 || fstat(s->fd, &st) != 0)
-    return 0;
-  if (st.st_size < s->pos)
-    s->pos = 0; /* truncated by somebody: the shim appends from the new end on */
-  return st.st_size;
-}
-
-/* The part of a record that is wanted and not given yet, with the bytes before it that
- * no record speaks of (the index lost some); false when there is none. */
-static bool useful_part(xh_logread *r, int64_t i, const xh_index_record *rec,
-                        chunk *out) {
-  source *s = &r->source[rec->stream];
-  if (!wants(r, rec->stream) || i < r->valid_from[rec->stream])
-    return false;
-  int64_t end = rec->offset + rec->length, size = size_of(r, rec->stream);
-  if (end > size)
-    end = size;
-  if (s->pos >= end)
-    return false;
-  *out = (chunk){rec->stream, s->pos, end - s->pos, rec->time_ns};
-  return true;
-}
-
-/* Bytes the index does not know (yet), in the order of the streams. */
-static bool unindexed(xh_logread *r, chunk *out) {
-  for (int stream = 0; stream < 2; stream++) {
-    if (!wants(r, stream))
-      continue;
-    int64_t size = size_of(r, stream), pos = r->source[stream].pos;
-    if (size > pos) {
-      *out = (chunk){stream, pos, size - pos, xh_realtime_ns()};
-      return true;
-    }
-  }
-  return false;
-}
-
-/* False when there is nothing (more) to give now. */
-static bool next_chunk(xh_logread *r) {
-  xh_index_record rec;
-  while (xh_logindex_get(&r->index, r->next_record, &rec)) {
-    int64_t i = r->next_record++;
-    if (r->o.until_ns > 0 && rec.time_ns > r->o.until_ns) {
-      /* Later bytes of this stream are later still. */
-      r->o.streams &= rec.stream == 0 ? ~XH_STREAM_STDOUT : ~XH_STREAM_STDERR;
-      continue;
-    }
-    if (useful_part(r, i, &rec, &r->chunk))
-      return true;
-  }
-  if (r->o.until_ns > 0 && r->o.until_ns < xh_realtime_ns())
-    return false;
-  return unindexed(r, &r->chunk);
 }
 
 /* --- giving ------------------------------------------------------------------- */
@@ -161,7 +72,7 @@ static int flush_pending(xh_logread *r) {
 static void consume(xh_logread *r, int64_t n) {
   r->chunk.offset += n;
   r->chunk.length -= n;
-  r->source[r->chunk.stream].pos = r->chunk.offset;
+  r->source.pos[r->chunk.stream] = r->chunk.offset;
 }
 
 /* Move bytes file to target in the kernel. Targets that refuse (append-only files,
@@ -171,7 +82,7 @@ static ssize_t emit_sendfile(xh_logread *r, int64_t most) {
     most = SHARED_WRITE;
   off_t offset = r->chunk.offset;
   ssize_t n =
-    sendfile(r->o.target, r->source[r->chunk.stream].fd, &offset, (size_t)most);
+    sendfile(r->o.target, r->source.fd[r->chunk.stream], &offset, (size_t)most);
   if (n < 0 && (errno == EINVAL || errno == ENOSYS)) {
     r->by_sendfile = false;
     return 0;
@@ -188,9 +99,9 @@ static ssize_t emit_sendfile(xh_logread *r, int64_t most) {
 /* Read a block and put its wanted form into pending. */
 static ssize_t emit_copied(xh_logread *r, int64_t most) {
   char block[BLOCK];
-  source *s = &r->source[r->chunk.stream];
+  xh_logline *line = &r->line[r->chunk.stream];
   size_t want = most < BLOCK ? (size_t)most : BLOCK;
-  ssize_t n = pread(s->fd, block, want, r->chunk.offset);
+  ssize_t n = pread(r->source.fd[r->chunk.stream], block, want, r->chunk.offset);
   if (n <= 0) {
     consume(r, r->chunk.length);
     return n < 0 ? -errno : 0;
@@ -198,10 +109,10 @@ static ssize_t emit_copied(xh_logread *r, int64_t most) {
   int64_t time_ns = r->chunk.time_ns;
   int err;
   if (r->o.format == XH_LOG_JSONL)
-    err = xh_logline_json(&s->line, r->chunk.stream, time_ns, block, (size_t)n,
-                          &r->pending);
+    err =
+      xh_logline_json(line, r->chunk.stream, time_ns, block, (size_t)n, &r->pending);
   else if (r->o.timestamps)
-    err = xh_logline_stamp(&s->line, time_ns, block, (size_t)n, &r->pending);
+    err = xh_logline_stamp(line, time_ns, block, (size_t)n, &r->pending);
   else
     err = xh_buffer_append(&r->pending, block, (size_t)n);
   if (err < 0)
@@ -284,7 +195,7 @@ static int end_lines(xh_logread *r) {
   int err = 0;
   if (r->o.format == XH_LOG_JSONL)
     for (int stream = 0; stream < 2 && err == 0; stream++)
-      err = xh_logline_json_end(&r->source[stream].line, stream, &r->pending);
+      err = xh_logline_json_end(&r->line[stream], stream, &r->pending);
   return err;
 }
 
@@ -294,7 +205,7 @@ static int step(xh_logread *r) {
     int err = flush_pending(r);
     if (err < 0)
       return err;
-    if (r->chunk.length == 0 && !next_chunk(r))
+    if (r->chunk.length == 0 && !xh_logsource_next(&r->source, &r->chunk))
       return 0;
     ssize_t n = emit(r);
     if (n < 0)
@@ -332,108 +243,13 @@ static void on_change(xh_watch *w, int what, const char *name, void *user) {
   xh_logread *r = user;
   if (what & XH_WATCH_GONE)
     xh_logread_finish(r);
-  else if ((what & XH_WATCH_LOST) || strcmp(name, FILES[0]) == 0 ||
-           strcmp(name, FILES[1]) == 0) {
+  else if ((what & XH_WATCH_LOST) || strcmp(name, XH_FILE_STDOUT) == 0 ||
+           strcmp(name, XH_FILE_STDERR) == 0) {
     if (r->nonblocking || !r->pollable)
       drive(r);
     else
       await_target(r, true); /* only the poll knows whether a write would wait */
   }
-}
-
-/* --- where to begin ------------------------------------------------------------- */
-
-static void begin_at_end(xh_logread *r, int64_t count) {
-  r->next_record = count;
-  for (int stream = 0; stream < 2; stream++)
-    r->source[stream].pos = size_of(r, stream);
-}
-
-static void begin_at_time(xh_logread *r, int64_t count) {
-  xh_index_record rec;
-  int64_t i = 0;
-  for (; i < count && xh_logindex_get(&r->index, i, &rec); i++) {
-    if (rec.time_ns >= r->o.since_ns)
-      break;
-    if (i >= r->valid_from[rec.stream])
-      r->source[rec.stream].pos = rec.offset + rec.length;
-  }
-  r->next_record = i;
-}
-
-/* Walk one chunk backwards counting newlines. True once *left lines were found: *pos is
- * then where the first of them begins. */
-static bool count_back(int fd, int64_t start, int64_t *pos, int64_t *left) {
-  char block[BLOCK];
-  while (*pos > start) {
-    int64_t from = *pos - start > BLOCK ? *pos - BLOCK : start;
-    ssize_t n = pread(fd, block, (size_t)(*pos - from), from);
-    if (n <= 0)
-      break;
-    for (ssize_t i = n - 1; i >= 0; i--)
-      if (block[i] == '\n' && (*left)-- == 0) {
-        *pos = from + i + 1;
-        return true;
-      }
-    *pos = from;
-  }
-  *pos = start;
-  return false;
-}
-
-/* A newline at the very end ends the last line and begins none. */
-static void begin_at_line(xh_logread *r, int64_t count) {
-  int64_t low[2], first[2] = {r->source[0].pos, r->source[1].pos}, left = r->o.lines;
-  int64_t record = count, begin = r->next_record;
-  xh_index_record rec;
-  low[0] = wants(r, 0) ? size_of(r, 0) : 0;
-  low[1] = wants(r, 1) ? size_of(r, 1) : 0;
-  int64_t indexed[2] = {first[0], first[1]};
-  for (int64_t i = begin; i < count && xh_logindex_get(&r->index, i, &rec); i++)
-    if (i >= r->valid_from[rec.stream] && rec.offset + rec.length > indexed[rec.stream])
-      indexed[rec.stream] = rec.offset + rec.length;
-  bool open_end = false, found = false;
-  for (int stream = 1; stream >= 0; stream--) {
-    char last;
-    if (wants(r, stream) && low[stream] > first[stream] &&
-        pread(r->source[stream].fd, &last, 1, low[stream] - 1) == 1 && last != '\n')
-      open_end = true;
-  }
-  if (open_end && left > 0)
-    left--; /* the unfinished line is one of those asked for */
-  if (r->o.lines == 0)
-    found = true;
-  for (int stream = 1; stream >= 0 && !found; stream--)
-    if (wants(r, stream) && low[stream] > indexed[stream])
-      found = count_back(r->source[stream].fd, indexed[stream], &low[stream], &left);
-  while (!found && record > begin && xh_logindex_get(&r->index, record - 1, &rec)) {
-    record--;
-    if (!wants(r, rec.stream) || record < r->valid_from[rec.stream] ||
-        rec.offset < first[rec.stream])
-      continue;
-    found = count_back(r->source[rec.stream].fd, rec.offset, &low[rec.stream], &left);
-  }
-  for (int stream = 1; stream >= 0 && !found; stream--) /* what no record speaks of */
-    if (low[stream] > first[stream])
-      found = count_back(r->source[stream].fd, first[stream], &low[stream], &left);
-  for (int stream = 0; stream < 2; stream++)
-    r->source[stream].pos = low[stream];
-  r->next_record = record;
-}
-
-static void begin(xh_logread *r) {
-  int64_t count = xh_logindex_count(&r->index);
-  size_of(r, 0);
-  size_of(r, 1);
-  if (r->o.no_history) {
-    begin_at_end(r, count);
-    return;
-  }
-  xh_logindex_valid_from(&r->index, count, r->valid_from);
-  if (r->o.since_ns > 0)
-    begin_at_time(r, count);
-  if (r->o.lines >= 0)
-    begin_at_line(r, count);
 }
 
 /* --- life ------------------------------------------------------------------------ */
@@ -442,14 +258,9 @@ static void on_closed(uv_handle_t *handle) {
   xh_logread *r = handle->data;
   if (--r->open_handles > 0)
     return;
-  for (int stream = 0; stream < 2; stream++) {
-    if (r->source[stream].fd >= 0)
-      close(r->source[stream].fd);
-    xh_buffer_free(&r->source[stream].line.held);
-  }
-  if (r->index.fd >= 0)
-    close(r->index.fd);
-  close(r->log_dir);
+  xh_buffer_free(&r->line[0].held);
+  xh_buffer_free(&r->line[1].held);
+  xh_logsource_close(&r->source);
   close(r->o.target);
   xh_buffer_free(&r->pending);
   free(r);
@@ -491,21 +302,15 @@ int xh_logread_open(xh_logread **out, xh_loop *loop, const xh_logread_options *o
   r->loop = loop;
   r->o = *o;
   r->o.target = -1; /* the caller's until we succeed */
-  r->source[0] = (source){.fd = -1, .pos = o->from[0]};
-  r->source[1] = (source){.fd = -1, .pos = o->from[1]};
-  r->index.fd = -1;
-  r->log_dir = fcntl(o->log_dir, F_DUPFD_CLOEXEC, 3);
-  int err = r->log_dir < 0 ? -errno : 0;
+  int err = xh_logsource_open(&r->source, o);
   if (err == 0 && o->follow)
-    err = xh_watch_open(&r->watch, loop, r->log_dir,
+    err = xh_watch_open(&r->watch, loop, r->source.log_dir,
                         XH_WATCH_MODIFIED | XH_WATCH_APPEARED, on_change, r);
   if (err < 0) {
-    if (r->log_dir >= 0)
-      close(r->log_dir);
+    xh_logsource_close(&r->source);
     free(r);
     return err;
   }
-  r->index.fd = open_log(o->index_dir, XH_FILE_INDEX);
   r->o.target = o->target;
   err = open_handles(r);
   if (err < 0) {
@@ -513,7 +318,7 @@ int xh_logread_open(xh_logread **out, xh_loop *loop, const xh_logread_options *o
     xh_logread_close(r);
     return err;
   }
-  begin(r);
+  xh_logsource_begin(&r->source, o->index_dir);
   await_target(r, true);
   *out = r;
   return 0;
