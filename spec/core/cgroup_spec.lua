@@ -8,15 +8,8 @@ local task = require "conformance.task"
 
 local MIB = 1024 * 1024
 
-local function code_of(_, _, code)
-  return code
-end
-
-local function sh(script, path)
-  local ran = command.run("/bin/sh", { "sh", "-ec", script }, { env = { D = path } })
-  assert(ran.code == 0, ran.err)
-  return ran.out
-end
+local code_of = command.code_of
+local sh = command.fixture
 
 --- A made version 2 tree: no kernel behind it, so groups that get files are made first.
 local function v2_tree(path)

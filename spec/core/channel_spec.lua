@@ -9,9 +9,7 @@ local wait_until = scratch.wait_until
 
 local LONGEST = 511 -- with its newline, a line is as long as the buffer
 
-local function code_of(_, _, code)
-  return code
-end
+local code_of = command.code_of
 
 --- A channel whose lines are collected ("end" for the end), and its other end.
 local function open()

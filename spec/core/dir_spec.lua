@@ -5,16 +5,8 @@ local system = require "exhost.system"
 
 local BAD_NAMES = { "", ".", "..", "a/b", "/", "/etc", "../x", "a\0b", "\0" }
 
---- Run something that Lua alone cannot: link, chmod, mount-free fixtures.
-local function sh(script, path)
-  local ran = command.run("/bin/sh", { "sh", "-ec", script }, { env = { D = path } })
-  assert(ran.code == 0, ran.err)
-  return ran.out
-end
-
-local function code_of(_, _, code)
-  return code
-end
+local sh = command.fixture
+local code_of = command.code_of
 
 describe("dir.open", function()
   it("opens, makes with parents, and says what is missing", scratch.with(function(_, path)

@@ -3,9 +3,7 @@ local dirs = require "exhost.dir"
 local scratch = require "support.scratch"
 local system = require "exhost.system"
 
-local function code_of(_, _, code)
-  return code
-end
+local code_of = command.code_of
 
 describe("dir:fifo_write", function()
   it("writes a line to whoever reads, ENXIO when nobody does", scratch.with(function(dir, path)

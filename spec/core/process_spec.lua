@@ -9,9 +9,7 @@ local task = require "conformance.task"
 
 local wait_until = scratch.wait_until
 
-local function code_of(_, _, code)
-  return code
-end
+local code_of = command.code_of
 
 --- Start a program and wait for its end. Suspends.
 local function run(options)

@@ -6,15 +6,8 @@ local scratch = require "support.scratch"
 local system = require "exhost.system"
 local task = require "conformance.task"
 
-local function code_of(_, _, code)
-  return code
-end
-
-local function sh(script, path)
-  local ran = command.run("/bin/sh", { "sh", "-ec", script }, { env = { D = path } })
-  assert(ran.code == 0, ran.err)
-  return ran.out
-end
+local code_of = command.code_of
+local sh = command.fixture
 
 local function find_user(spec)
   return async.await(function(done)

@@ -107,6 +107,19 @@ function command.run(file, argv, options)
   return command.start(file, argv, options):wait()
 end
 
+--- Make with a shell script what Lua alone cannot: links, modes. $D is the path; what fails
+--- in it fails the spec. Answers its output. Suspends.
+function command.fixture(script, path)
+  local ran = command.run("/bin/sh", { "sh", "-ec", script }, { env = { D = path } })
+  assert(ran.code == 0, ran.err)
+  return ran.out
+end
+
+--- The third of a call's answers: the code of an error.
+function command.code_of(_, _, code)
+  return code
+end
+
 --- Run a shell script, in which $exhost is the command.
 function command.sh(script, options)
   options = options or {}
