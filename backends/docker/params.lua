@@ -21,11 +21,7 @@ local function words(doc)
   return { type = "list", of = { type = "string", no_nul = true }, doc = doc }
 end
 
-local function optional(extra)
-  local spec = { type = "string", absent = "", no_nul = true }
-  for key, value in pairs(extra or {}) do spec[key] = value end
-  return spec
-end
+local optional = parts.optional
 
 local SECRET = { type = "string", absent = "", secret = true }
 

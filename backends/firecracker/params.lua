@@ -68,7 +68,7 @@ local function words(doc)
 end
 
 local function file(doc, extra)
-  local spec = { type = "string", absent = "", no_nul = true, check = parts.absolute, doc = doc }
+  local spec = parts.optional { check = parts.absolute, doc = doc }
   for key, value in pairs(extra or {}) do spec[key] = value end
   return spec
 end

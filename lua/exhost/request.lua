@@ -1,6 +1,7 @@
 --- The request: what DMS marshals from its ExecutionRequest, or the same names in snake_case.
 --- The schema below checks it, normalises it and documents it.
 local address = require "exhost.request.address"
+local parts = require "exhost.request.params"
 local redact = require "exhost.request.redact"
 local schema = require "exhost.schema"
 local signals = require "exhost.signals"
@@ -21,11 +22,7 @@ local function id(alias, doc)
   return spec
 end
 
-local function optional(extra)
-  local spec = { type = "string", absent = "", no_nul = true }
-  for key, value in pairs(extra or {}) do spec[key] = value end
-  return spec
-end
+local optional = parts.optional
 
 --- A folder whose name means the same to everybody.
 local function absolute(path)

@@ -1,4 +1,4 @@
---- Parts of schemas that the params of several backends have.
+--- Parts of schemas that a request and the params of several backends have.
 
 local json = require "exhost.json"
 local text = require "exhost.text"
@@ -21,6 +21,14 @@ local function last_of_each(entries)
     if last[entry:match("^[^=]+")] == i then kept[#kept + 1] = entry end
   end
   return kept
+end
+
+--- A string that may be left out, or be empty, which is the same.
+---@param extra table? more of its schema
+function params.optional(extra)
+  local spec = { type = "string", absent = "", no_nul = true }
+  for key, value in pairs(extra or {}) do spec[key] = value end
+  return spec
 end
 
 --- A list of KEY=VALUE.
