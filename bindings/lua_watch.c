@@ -27,14 +27,15 @@ static void changed(xh_watch *w, int what, const char *name, void *user) {
     lua_pushnil(x->L);
   else
     lua_pushstring(x->L, name);
+  lua_pushboolean(x->L, what & XH_WATCH_GONE);
   if (what & XH_WATCH_GONE)
     watch_end(box);
-  xh_lua_call(x, 1);
+  xh_lua_call(x, 2);
 }
 
-/* open(dir, fn(name|nil) [, modified]) -> watch. fn gets the name that was made,
+/* open(dir, fn(name|nil, gone) [, modified]) -> watch. fn gets the name that was made,
  * linked or renamed in (or written to, with `modified`), or nil: look at everything
- * (the folder went, or the kernel dropped reports). */
+ * (the folder is gone, which ends the watch, or the kernel dropped reports). */
 static int watch_open(lua_State *L) {
   int dir = xh_check_dir(L, 1);
   luaL_checktype(L, 2, LUA_TFUNCTION);

@@ -5,11 +5,13 @@
 -- is told how many: {"seq":9,"missed":3}. Nobody waits for it.
 
 local async = require "exhost.async"
+local channel = require "exhost.channel"
 local events = require "exhost.events"
 local execution = require "exhost.execution"
 local json = require "exhost.json"
 local logread = require "exhost.logread"
 local outlet = require "exhost.outlet"
+local state = require "exhost.state"
 local system = require "exhost.system"
 local watch = require "exhost.watch"
 
@@ -22,12 +24,17 @@ local MOST_READ = 1024 * 1024 -- of one file in one go
 local Feed = {}
 Feed.__index = Feed
 
+local function close_source(source)
+  source.watch:close()
+  if source.hangup then source.hangup:close() end
+end
+
 function Feed:close()
   if self.closed then return end
   self.closed = true
   if self.outlet then self.outlet:close() end
   if self.root then self.root:close() end
-  for _, source in pairs(self.sources) do source.watch:close() end
+  for _, source in pairs(self.sources) do close_source(source) end
   self.sources, self.executor.feeds[self] = {}, nil
 end
 
@@ -49,53 +56,88 @@ function Feed:emit(id, record)
   end
 end
 
---- Whole lines of a file from where we are.
-local function read_new(source, dir, name)
-  local text = dir:read_at(name, source.offset, MOST_READ)
-  local whole = text and text:match("^(.*\n)") or ""
-  source.offset = source.offset + #whole
-  return events.parse(whole), text and #text == MOST_READ
-end
-
-function Feed:read(id)
-  local source, store = self.sources[id], self.executor.state
-  if not source or self.closed then return end
-  local dir, _, code = store:open_execution(id)
+--- Tell what is new in a file of events.
+function Feed:read(id, source, dir, name)
   local more = self.outlet ~= nil
-  while more do
-    local records
-    if dir then
-      records, more = read_new(source, dir, events.FILE)
-    else
-      records, more = read_new(source, store.failed, id) -- a start that was rolled back
-    end
-    for _, record in ipairs(records) do self:emit(id, record) end
+  while more and not self.closed do
+    local text = dir:read_at(name, source.offset, MOST_READ)
+    local whole = text and text:match("^(.*\n)") or ""
+    source.offset = source.offset + #whole
+    more = text and #text == MOST_READ
+    for _, record in ipairs(events.parse(whole)) do self:emit(id, record) end
   end
-  if dir then dir:close() end
-  if not dir and code == "not_found" then self:forget(id) end
 end
 
 function Feed:forget(id)
   local source = self.sources[id]
-  if source then source.watch:close() end
+  if source then close_source(source) end
   self.sources[id] = nil
 end
 
---- The shim has written `exit`: somebody has to conclude it.
-function Feed:conclude(id)
-  async.spawn(function() execution.dispatch(self.executor, id, "recover") end)
+--- Nobody may ask for its result: wait for it in their place.
+function Feed:conclude(id, source)
+  if source.concluding then return end
+  source.concluding = true
+  async.spawn(function()
+    local ok, err, code = execution.dispatch(self.executor, id, "wait")
+    source.concluding = false
+    if not ok and code ~= "not_found" then self.log("error", string.format("%s: %s", id, err)) end
+  end)
 end
 
---- Begin to watch an execution, with its story so far or without.
+--- See to it that somebody concludes it: when the shim has written `exit`, or is gone.
+function Feed:tend(id, source, dir)
+  if source.concluding or dir:stat("result.json") then return end
+  if dir:stat("exit") then return self:conclude(id, source) end
+  if source.hangup then return end
+  local code, _
+  source.hangup, _, code = channel.fifo_hangup(dir, "control", function()
+    source.hangup = nil
+    self:changed(id, source, "exit")
+  end)
+  if code ~= "ENXIO" then return end
+  local record = state.read(dir) -- before *go* the shim's end is its host's business
+  if record and record.phase ~= "creating" then self:conclude(id, source) end
+end
+
+--- The execution's folder, unless another one has its id by now.
+function Feed:open(id, source)
+  local dir, _, code = self.executor.state:open_execution(id)
+  if not dir then return nil, code end
+  if dir:inode() == source.inode then return dir end
+  dir:close()
+  return nil, "not_found"
+end
+
+--- Something happened in the folder: to the file `name`, or to any (nil), or it is gone.
+function Feed:changed(id, source, name, gone)
+  if self.closed or self.sources[id] ~= source then return end
+  local dir, code = self:open(id, source)
+  if gone or code == "not_found" then
+    if dir then dir:close() end
+    self:read(id, source, self.executor.state.failed, id) -- a start that was rolled back
+    self:forget(id)
+    return self:add(id, true)
+  end
+  if not dir then return end
+  if name == nil or name == events.FILE then self:read(id, source, dir, events.FILE) end
+  if name == nil or name == "exit" or name == "state.json" then self:tend(id, source, dir) end
+  dir:close()
+end
+
+--- Begin to watch an execution, with its story so far or without. An id that was removed and
+--- is used again is another execution, in another folder.
 function Feed:add(id, from_start)
-  if self.sources[id] or id:sub(1, 1) == "." then return end
+  if self.closed or id:sub(1, 1) == "." then return end
   local dir = self.executor.state:open_execution(id)
   if not dir then return end
-  local source = { offset = 0 }
+  local source, inode = self.sources[id], dir:inode()
+  if source and source.inode == inode then return dir:close() end
+  self:forget(id)
+  source = { offset = 0, inode = inode }
   local err
-  source.watch, err = watch.open(dir, function(name)
-    if name == "exit" then return self:conclude(id) end
-    if name == nil or name == events.FILE then self:read(id) end
+  source.watch, err = watch.open(dir, function(name, gone)
+    self:changed(id, source, name, gone)
   end, self.outlet ~= nil)
   if source.watch then
     self.sources[id] = source
@@ -103,12 +145,14 @@ function Feed:add(id, from_start)
       local st = dir:stat(events.FILE)
       source.offset = st and st.size or 0
     end
-    if dir:stat("exit") and not dir:stat("result.json") then self:conclude(id) end
+    self:tend(id, source, dir)
+    if from_start then self:read(id, source, dir, events.FILE) end
   elseif self.outlet then
     self:emit(id, { event = "unwatched", message = err })
+  else
+    self.log("error", string.format("%s: %s", id, err))
   end
   dir:close()
-  if from_start then self:read(id) end
 end
 
 function Feed:scan(from_start)
@@ -123,7 +167,6 @@ function Feed:begin()
   self.root, err = watch.open(self.executor.state.executions, function(name)
     if name then return self:add(name, true) end
     self:scan(true) -- the kernel dropped reports
-    for id in pairs(self.sources) do self:read(id) end
   end)
   if not self.root then
     self:close()
@@ -133,15 +176,18 @@ function Feed:begin()
   return true
 end
 
-local function new(executor)
-  return setmetatable({ executor = executor, sources = {}, seq = 0, missed = 0 }, Feed)
+local function new(executor, log)
+  return setmetatable({ executor = executor, sources = {}, seq = 0, missed = 0,
+    log = log or function() end }, Feed)
 end
 
 --- Conclude what ends, so that nobody has to ask first; tells nobody. Until the executor is
 --- closed.
+---@param executor exhost.Executor
+---@param log? fun(level: string, message: string) told what could not be concluded
 ---@return true? ok, string? err, string? code
-function feed.keep(executor)
-  local ok, err = new(executor):begin()
+function feed.keep(executor, log)
+  local ok, err = new(executor, log):begin()
   if not ok then return nil, err, "io" end
   return true
 end

@@ -260,9 +260,10 @@ local watch = {}
 local Watch = {}
 
 --- fn gets the name that was made, linked or renamed in (or, with `modified`, written to);
---- nil: look at everything, as the folder was moved or removed or reports were lost.
+--- nil: look at everything, as the folder is gone (moved or removed: `gone`, and the watch has
+--- ended) or reports were lost.
 ---@param dir exhost.dir
----@param fn fun(name: string?)
+---@param fn fun(name: string?, gone: boolean)
 ---@param modified boolean?
 ---@return exhost.watch?, string?, string?
 function watch.open(dir, fn, modified) end

@@ -8,6 +8,7 @@ local json = require "exhost.json"
 local lines = require "exhost.lines"
 local listen = require "exhost.listen"
 local outlet = require "exhost.outlet"
+local processes = require "crash.processes"
 local scratch = require "support.scratch"
 local server = require "exhost.server"
 local system = require "exhost.system"
@@ -159,23 +160,46 @@ describe("a host that serves", function()
     assert.equal("unavailable", gone)
   end))
 
+  local function served(path)
+    local host = command.start(command.program,
+      { "exhost", "--state-dir", path .. "/state", "serve" })
+    host:wait_until("it serves", function() return host:stderr():find("serving", 1, true) end)
+    return host, assert(executor.open { id = "default", state_dir = path .. "/state" })
+  end
+
+  local function await_result(ex)
+    local dir = assert(ex.state:open_execution("a1"))
+    assert(scratch.wait_until(function() return dir:stat("result.json") ~= nil end),
+      "nobody concluded it")
+    dir:close()
+  end
+
   it("concludes what ends, though nobody asks, also an id that is used again", scratch.with(
     function(_, path)
-      local host = command.start(command.program,
-        { "exhost", "--state-dir", path .. "/state", "serve" })
-      host:wait_until("it serves", function() return host:stderr():find("serving", 1, true) end)
-      local ex = assert(executor.open { id = "default", state_dir = path .. "/state" })
-      for _ = 1, 2 do
+      local host, ex = served(path)
+      for _ = 1, 20 do
         assert(ex:start(request("a1", "exit 3").request))
-        local dir = assert(ex.state:open_execution("a1"))
-        assert(scratch.wait_until(function() return dir:stat("result.json") ~= nil end))
-        dir:close()
+        await_result(ex)
         assert(ex:remove("a1", 1, { purge = true }))
       end
       host:signal(15)
       assert.equal(0, host:wait().code)
       ex:close()
     end))
+
+  it("concludes what lost its shim", scratch.with(function(_, path)
+    local host, ex = served(path)
+    assert(ex:start(request("a1", "sleep 30").request))
+    local shims = processes.shims(path .. "/state")
+    assert.equal(1, #shims)
+    processes.kill(shims)
+    await_result(ex)
+    assert.equal("lost", ex:wait("a1").reason)
+    ex:cleanup()
+    host:signal(15)
+    assert.equal(0, host:wait().code)
+    ex:close()
+  end))
 
   it("takes the place of one that was killed", scratch.with(function(_, path)
     local first = command.start(command.program,

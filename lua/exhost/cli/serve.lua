@@ -29,7 +29,7 @@ end
 --- Reconcile, then conclude what ends.
 local function keep_house(ex, log)
   ex:recover()
-  local ok, err = feed.keep(ex)
+  local ok, err = feed.keep(ex, log)
   if not ok then log("error", err) end
 end
 
