@@ -78,15 +78,14 @@ function config.check(settings)
   return checked
 end
 
---- Run a chunk that must end soon and has no library, not even the methods of strings. Hooks do
---- not fire in compiled code, so it is not compiled.
+--- Run a chunk that must end soon and has no library, not even the methods of strings. (Hooks do
+--- not fire in code that a JIT compiled; the host has none.)
 ---@return boolean ok, any value
 local function run_limited(chunk)
   local hook, mask, count = debug.gethook()
   local strings = getmetatable("")
   local methods = strings.__index
   strings.__index = nil
-  jit.off(chunk, true)
   debug.sethook(function()
     error("it takes too long", 0)
   end, "", MAX_INSTRUCTIONS)
