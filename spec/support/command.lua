@@ -37,6 +37,13 @@ end
 local Running = {}
 Running.__index = Running
 
+local alive = {}
+
+--- Kill what specs that failed have left running.
+function command.kill_all()
+  for running in pairs(alive) do running:signal(9) end
+end
+
 --- Start a program. options: env (a map), stdin (text), fds ({[n] = number}), limit (seconds).
 ---@param file string
 ---@param argv string[] the first is its name
@@ -52,9 +59,11 @@ function command.start(file, argv, options)
     file = file, argv = argv, env = environment(options.env), fds = fds,
     on_exit = function(code, signal)
       self.ended = { code = code, signal = signal }
+      alive[self] = nil
       if self.wake then self.wake() end
     end,
   })
+  alive[self] = true
   if input then input:close() end
   return self
 end
