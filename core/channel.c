@@ -12,7 +12,7 @@
 struct xh_channel {
   uv_poll_t poll;
   int fd;
-  bool closed;
+  bool closed, ended;
   size_t len;
   char line[XH_CHANNEL_LINE];
   xh_line_fn on_line;
@@ -26,8 +26,9 @@ static void on_closed(uv_handle_t *handle) {
 }
 
 static void finish(xh_channel *c) {
-  if (c->closed)
+  if (c->closed || c->ended)
     return;
+  c->ended = true;
   uv_poll_stop(&c->poll);
   c->on_line(c, NULL, c->user);
 }
@@ -48,20 +49,31 @@ static void take_lines(xh_channel *c) {
   }
 }
 
-static void on_readable(uv_poll_t *poll, int error, int events) {
-  (void)events;
-  xh_channel *c = poll->data;
-  ssize_t n = error < 0 ? 0 : recv(c->fd, c->line + c->len, sizeof c->line - c->len, 0);
+/* Returns whether there may be more. */
+static bool take(xh_channel *c) {
+  ssize_t n = recv(c->fd, c->line + c->len, sizeof c->line - c->len, MSG_DONTWAIT);
   if (n < 0 && (errno == EAGAIN || errno == EINTR))
-    return;
+    return errno == EINTR;
   if (n <= 0) {
     finish(c);
-    return;
+    return false;
   }
   c->len += (size_t)n;
   take_lines(c);
   if (!c->closed && c->len == sizeof c->line)
     finish(c); /* nothing we speak with says so much in one line */
+  return !c->closed;
+}
+
+/* A peer that ends without having read all we sent is an error to poll, and libuv tells
+ * no more of it; what it said before is still there. */
+static void on_readable(uv_poll_t *poll, int error, int events) {
+  (void)events;
+  xh_channel *c = poll->data;
+  while (take(c) && error < 0)
+    continue;
+  if (error < 0)
+    finish(c);
 }
 
 int xh_channel_open(xh_channel **out, int *other, uv_loop_t *loop, xh_line_fn on_line,

@@ -95,30 +95,40 @@ static ssize_t read_some(xh_lines *l, char *into) {
                            .msg_controllen = sizeof control.bytes};
   if (!l->is_socket)
     return read(l->fd, into, CHUNK);
-  ssize_t n = recvmsg(l->fd, &message, MSG_CMSG_CLOEXEC);
+  ssize_t n = recvmsg(l->fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
   if (n > 0)
     keep_fds(l, &message);
   return n;
 }
 
-static void on_readable(uv_poll_t *poll, int error, int events) {
-  xh_lines *l = poll->data;
-  (void)events;
-  if (error == 0)
-    error = xh_buffer_reserve(&l->in, CHUNK);
-  if (error < 0) {
-    finish(l, error);
-    return;
+/* Returns whether there may be more. */
+static bool take(xh_lines *l) {
+  int err = xh_buffer_reserve(&l->in, CHUNK);
+  if (err < 0) {
+    finish(l, err);
+    return false;
   }
   ssize_t n = read_some(l, l->in.data + l->in.len);
   if (n < 0 && (errno == EAGAIN || errno == EINTR))
-    return;
+    return errno == EINTR;
   if (n <= 0) {
     finish(l, n < 0 ? -errno : 0);
-    return;
+    return false;
   }
   l->in.len += (size_t)n;
   take_lines(l);
+  return !l->ended;
+}
+
+/* A peer that hangs up without having read all we sent is an error to poll, and libuv
+ * tells no more of it; what it said before is still there. */
+static void on_readable(uv_poll_t *poll, int error, int events) {
+  xh_lines *l = poll->data;
+  (void)events;
+  while (take(l) && error < 0)
+    continue;
+  if (error < 0)
+    finish(l, error);
 }
 
 int xh_lines_open(xh_lines **out, uv_loop_t *loop, int fd, size_t limit,

@@ -18,7 +18,10 @@ return function()
   end
 
   handler.testEnd = function(element, _, status)
-    if named then io.write(status, ": ", handler.getFullName(element), "\n") end
+    if named then
+      io.write(string.format("%s: %.2f s: %s\n", status, element.duration or 0,
+        handler.getFullName(element)))
+    end
     if status == "failure" then describe("failed", handler.failures[#handler.failures]) end
     if status == "error" then describe("error", handler.errors[#handler.errors]) end
     return nil, true

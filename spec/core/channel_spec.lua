@@ -46,6 +46,18 @@ describe("a channel", function()
     system.close(other)
   end))
 
+  it("gives what was said by one that ended without having read all", task(function()
+    for _ = 1, 10 do
+      local c, other, lines = open()
+      assert(c:send("go"))
+      system.write(other, "error 3 park\nmore\n")
+      system.close(other)
+      assert(wait_until(function() return lines[#lines] == "end" end))
+      assert.same({ "error 3 park", "more", "end" }, lines)
+      c:close()
+    end
+  end))
+
   it("gives no line that was not finished", task(function()
     assert.same({ "whole", "end" }, written("whole\nhalf"))
   end))

@@ -149,6 +149,17 @@ describe("a host that serves", function()
       assert.equal(1, serving.count)
     end))
 
+  it("says why it hangs up, also to one that is still writing", with(function(_, ex)
+    local own = bare(ex)
+    own.writer:put(("x"):rep(40 * 1024 * 1024))
+    local answer = own.expect(1)
+    assert.same({ -32600, "a line is longer than 16777216 bytes" },
+      { answer.error.code, answer.error.message })
+    own.expect(2)
+    assert.is_true(own.ended)
+    own.close()
+  end))
+
   it("is the only one, and leaves no socket", with(function(_, ex, serving)
     local _, _, code = server.open(ex)
     assert.equal("already_started", code)

@@ -98,7 +98,8 @@ describe("a microVM", function()
     assert.same({ nil, "lost", "booted\r\n" }, { r.exit_code, r.reason, r.stdout })
     r = ex:run(request(nil, "flood 100000"))
     -- As recorded from real ones: a monitor drops what its pipe does not take.
-    assert.is_true(#r.stdout > 30000 and r.stdout:find "^x+\nx+\n" ~= nil)
+    assert.matches("^x*\nx+\n", r.stdout:sub(1, 200))
+    assert.is_true(#r.stdout > 30000, #r.stdout)
   end))
 
   for _, kernel in ipairs { "poweroff", "hang" } do
