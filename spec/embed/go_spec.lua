@@ -16,7 +16,7 @@ local function runs(script, seconds)
 end
 
 local function storm()
-  return tonumber(os.getenv("EXHOST_STORM_SECONDS") or os.getenv("CI") and 60 or 5)
+  return tonumber(os.getenv("EXHOST_STORM_SECONDS") or 5)
 end
 
 describe("the Go package", function()
