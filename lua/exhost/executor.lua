@@ -166,27 +166,32 @@ function Executor:run(request)
   return self:wait(id)
 end
 
---- Everybody who waits for an execution joins one task, which watches it: a wait costs no
---- descriptor. It ends when the last of them has left.
+--- Who waits first watches the execution, others follow: a wait costs them no descriptor. One
+--- that leaves early hands the watch to a follower.
 local function join_wait(self, id)
-  local shared = self.waits[id]
-  if not shared then
-    shared = { waiters = 0 }
-    self.waits[id] = shared
-    shared.task = async.spawn(function()
-      local value, err, code, data = execution.dispatch(self, id, "wait")
-      if self.waits[id] == shared then self.waits[id] = nil end
-      return value, err, code, data
-    end, { on_error = function() end }) -- join tells it
+  while true do
+    local watch = self.waits[id]
+    if not watch then
+      watch = {}
+      self.waits[id] = watch
+      watch.answer = { pcall(execution.dispatch, self, id, "wait") }
+      self.waits[id] = nil
+      watch.left = watch.answer[2] == nil and async.interrupted()
+      for wake in pairs(watch.followers or {}) do wake(true) end
+      if not watch.answer[1] then error(watch.answer[2], 0) end
+      return unpack(watch.answer, 2, 5)
+    end
+    local ok, word, code = async.await(function(done)
+      watch.followers = watch.followers or {}
+      watch.followers[done] = true
+      return function() watch.followers[done] = nil end
+    end)
+    if not ok then return nil, word, code end
+    if not watch.left then
+      if not watch.answer[1] then return nil, tostring(watch.answer[2]), "internal" end
+      return unpack(watch.answer, 2, 5)
+    end
   end
-  shared.waiters = shared.waiters + 1
-  local value, err, code, data = async.join(shared.task)
-  shared.waiters = shared.waiters - 1
-  if shared.waiters == 0 and not shared.task.done then
-    if self.waits[id] == shared then self.waits[id] = nil end
-    async.cancel(shared.task)
-  end
-  return value, err, code, data
 end
 
 --- The result; repeatable. `timeout` in seconds, nil for none.

@@ -7,7 +7,6 @@
 local async = require "exhost.async"
 local channel = require "exhost.channel"
 local events = require "exhost.events"
-local execution = require "exhost.execution"
 local json = require "exhost.json"
 local logread = require "exhost.logread"
 local outlet = require "exhost.outlet"
@@ -79,7 +78,7 @@ function Feed:conclude(id, source)
   if source.concluding then return end
   source.concluding = true
   async.spawn(function()
-    local ok, err, code = execution.dispatch(self.executor, id, "wait")
+    local ok, err, code = self.executor:wait(id)
     source.concluding = false
     if not ok and code ~= "not_found" then self.log("error", string.format("%s: %s", id, err)) end
   end)

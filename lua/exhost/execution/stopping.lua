@@ -13,9 +13,12 @@ local stopping = {}
 
 local AGAIN = common.AGAIN
 
---- Wait until the execution is in another state than the ones that can only be watched.
+--- Wait until the execution is in another state than the ones that can only be watched. What
+--- the view holds is given back before: it may take days.
 function stopping.await_change(executor, view)
   local signal, err, code = observe.listen(view)
+  view:close()
+  view.record = nil
   if not signal then return nil, err, code end
   local value
   repeat
