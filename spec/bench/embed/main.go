@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -51,6 +52,10 @@ type message struct {
 
 // serve answers each connection's calls in order.
 func serve(path string) {
+	go func() { // ends with who measures
+		io.Copy(io.Discard, os.Stdin)
+		os.Exit(0)
+	}()
 	listener, err := net.Listen("unix", path)
 	check(err)
 	fmt.Println("ready")
@@ -75,6 +80,8 @@ func startServer(folder string) func() {
 	path := filepath.Join(folder, "server.sock")
 	server := exec.Command(os.Args[0], "serve", path)
 	pipe, err := server.StdoutPipe()
+	check(err)
+	_, err = server.StdinPipe()
 	check(err)
 	check(server.Start())
 	bufio.NewReader(pipe).ReadString('\n')
