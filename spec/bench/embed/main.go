@@ -81,7 +81,7 @@ func startServer(folder string) func() {
 	server := exec.Command(os.Args[0], "serve", path)
 	pipe, err := server.StdoutPipe()
 	check(err)
-	_, err = server.StdinPipe()
+	stdin, err := server.StdinPipe()
 	check(err)
 	check(server.Start())
 	bufio.NewReader(pipe).ReadString('\n')
@@ -95,6 +95,7 @@ func startServer(folder string) func() {
 			Params: map[string]any{"backend": "process"}}))
 		var m message
 		check(in.Decode(&m))
+		runtime.KeepAlive(stdin) // collected, it would close
 	}
 }
 
