@@ -8,6 +8,7 @@ local loop = require "exhost.loop"
 
 local folder, count = arg[1], tonumber(arg[2] or 1000)
 local SHIMS = 20
+local SLOW_READERS, OUTPUT_MIB, ROUNDS = 10, 256, 7
 
 local function line(name, format, ...)
   print(string.format("%-52s " .. format, name, ...))
@@ -60,10 +61,36 @@ local function shims(ex)
   for _, id in ipairs(ids) do ex:cancel(id, { grace = 0 }) end
 end
 
+--- Seconds that a job needs for its output while this many readers hold a pipe and read nothing.
+local function output_with(ex, readers)
+  local id = assert(ex:start { engine_spec = { type = "process", params = { cmd = { "/bin/sh",
+    "-c", "sleep 0.3; dd if=/dev/zero bs=64k count=" .. OUTPUT_MIB * 16 .. " 2>/dev/null" } } } })
+  local streams = {}
+  for i = 1, readers do streams[i] = assert(ex:get_log_stream(id, { follow = true })) end
+  async.sleep(0.2)
+  local from = loop.now()
+  assert(ex:wait(id).exit_code == 0)
+  local took = loop.now() - from
+  for _, stream in ipairs(streams) do stream:close() end
+  ex:remove(id, 0, { purge = true })
+  return took
+end
+
+local function slow_readers(ex)
+  local ratios = {}
+  for i = 1, ROUNDS do
+    local alone = output_with(ex, 0)
+    ratios[i] = alone / output_with(ex, SLOW_READERS)
+  end
+  table.sort(ratios)
+  line(SLOW_READERS .. " readers that read nothing: the job's own progress", "%.2f of alone",
+    ratios[math.floor(ROUNDS / 2) + 1])
+end
+
 local function cpu_ticks()
-  local user, system = read("/proc/self/stat"):match("^%d+ %(.*%) "
+  local user, kernel = read("/proc/self/stat"):match("^%d+ %(.*%) "
     .. ("%S+ "):rep(11) .. "(%d+) (%d+)")
-  return user + system
+  return user + kernel
 end
 
 local function thousand(ex)
@@ -101,6 +128,7 @@ end
 
 local ex = assert(executor.open { id = "scale", state_dir = folder })
 shims(ex)
+slow_readers(ex)
 local waits = thousand(ex)
 local other = reopen()
 other:cleanup()
