@@ -54,6 +54,43 @@ describe("process: many starts at once", function()
   end))
 end)
 
+describe("process: a host with 5,000 descriptors open", function()
+  -- As of an embedder that does not know of O_CLOEXEC.
+  local SCRIPT = [[
+    local ffi, async = require "ffi", require "exhost.async"
+    ffi.cdef "int open(const char *, int);"
+    local last
+    for _ = 1, 5000 do last = ffi.C.open("/dev/null", 0) end
+    assert(last > 5000, "no descriptors left: ulimit -n")
+    local ex = assert(require("exhost.executor").open { id = "spec", state_dir = arg[1] })
+    async.join(async.spawn(function()
+      local function run(cmd)
+        return ex:run { engine_spec = { type = "process", params = { cmd = cmd } } }
+      end
+      io.write(assert(run { "/bin/sh", "-c", "echo $(ls /proc/self/fd)" }).stdout)
+      io.write(assert(run { "/bin/sh", "-c", "echo $(ls /proc/$PPID/fd | wc -l)" }).stdout)
+      local id = assert(ex:start { engine_spec = { type = "process", params = {
+        cmd = { "/bin/sleep", "100" } } } })
+      io.write(assert(ex:exec(id, { "/bin/sh", "-c", "echo $(ls /proc/self/fd)" })).stdout)
+      assert(ex:cancel(id, { grace = 0 }))
+      ex:cleanup()
+    end))
+    ex:close()
+  ]]
+
+  it("gives none of them to a shim, a job or an exec", scratch.with(function(_, path)
+    local script = path .. "/script.lua"
+    local file = assert(io.open(script, "w"))
+    file:write(SCRIPT)
+    file:close()
+    local ran = command.sh("ulimit -n 6000 && exec $exhost lua $D/script.lua $D/state",
+      { env = { D = path } })
+    local job, shim, exec = ran.out:match("^(.-)\n(%d+)\n(.-)\n$")
+    assert.same({ "0 1 2 3", "0 1 2 3" }, { job, exec }, ran.err)
+    assert.is_true(tonumber(shim) < 20, shim)
+  end))
+end)
+
 describe("process: clocks", function()
   local function faketime(offset, words)
     -- The time of day alone: what a person or NTP can set.
