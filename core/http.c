@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "error.h"
 #include "frames.h"
 #include "http_poll.h"
 
@@ -132,6 +133,12 @@ static const char *describe(const xh_http_request *r, CURLcode code) {
     return "the stream is not multiplexed as it should be";
   if (code == CURLE_OK)
     return NULL;
+  /* Of a socket in a folder, libcurl's own words tell of localhost and port 80. */
+  long number = 0;
+  if (code == CURLE_COULDNT_CONNECT && r->http->is_unix)
+    r->http->curl->easy_getinfo(r->easy, CURLINFO_OS_ERRNO, &number);
+  if (number != 0)
+    return xh_error_text((int)-number);
   return r->error[0] != '\0' ? r->error : r->http->curl->easy_strerror(code);
 }
 

@@ -50,7 +50,8 @@ local function print_story(ctx, story)
     local step = at and last and at - last >= 1 and " (+" .. units.format_duration(at - last) .. ")"
       or ""
     last = at or last
-    ctx:print(string.format("%-10s %-14s %s%s", since, event.event, describe(event), step))
+    local text = string.format("%-10s %-14s %s%s", since, event.event, describe(event), step)
+    ctx:print((text:gsub("%s+$", "")))
   end
 end
 
