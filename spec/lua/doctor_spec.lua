@@ -19,7 +19,8 @@ describe("doctor", function()
     end
     assert.equal("ok", by_name.kernel.status)
     assert.equal("warn", by_name["docker engine"].status)
-    assert.matches("no.sock cannot be reached: no such file or directory", by_name["docker engine"].found)
+    assert.matches("no.sock cannot be reached: no such file or directory",
+      by_name["docker engine"].found)
     ex:close()
   end))
 end)
