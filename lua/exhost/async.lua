@@ -46,10 +46,17 @@ local function finish(task, ok, ...)
   end
 end
 
-local function step(task, ...)
-  local result = pack(coroutine.resume(task.co, ...))
-  if not result[1] then
-    local message = result[2]
+local DONE = {} -- what a coroutine yields when its function has answered
+local MOST_IDLE = 64
+local idle = {} -- coroutines that wait for another function: making one costs more
+
+local function work(fn, ...)
+  return work(coroutine.yield(DONE, fn(...)))
+end
+
+local function after_step(task, ok, word, ...)
+  if not ok then
+    local message = word
     if type(message) ~= "table" then
       message = debug.traceback(task.co, tostring(message))
     end
@@ -58,9 +65,14 @@ local function step(task, ...)
     -- task by chance has nothing to do with it.
     local on_error = task.on_error or function() error(message, 0) end
     loop.timer(0, function() on_error(message) end)
-  elseif coroutine.status(task.co) == "dead" then
-    finish(task, unpack(result, 1, result.n))
+  elseif word == DONE then
+    if #idle < MOST_IDLE then idle[#idle + 1] = task.co end
+    finish(task, true, ...)
   end
+end
+
+local function step(task, ...)
+  return after_step(task, coroutine.resume(task.co, ...))
 end
 
 --- Start a task. It runs at once, up to where it first suspends. It has a deadline of its
@@ -69,13 +81,13 @@ end
 ---@param options? { on_error: fun(message), deadline: number }
 ---@return exhost.Task
 function async.spawn(fn, options, ...)
-  local task = { co = coroutine.create(fn) }
+  local task = { co = table.remove(idle) or coroutine.create(work) }
   if options then
     task.on_error, task.deadline = options.on_error, options.deadline
   end
   tasks[task.co] = task
   alive[task] = true
-  step(task, ...)
+  step(task, fn, ...)
   return task
 end
 
