@@ -87,6 +87,12 @@ function Policies:close()
   self.workers = {}
 end
 
+--- Put one in the place of what has its name, from policy.read().
+function Policies:put(found)
+  if self.workers[found.name] then self.workers[found.name]:close() end
+  self.workers[found.name] = worker.new(found, self.limits)
+end
+
 --- The worker of a policy. Suspends while it loads.
 ---@return exhost.PolicyWorker? worker, string? err, string? code
 function Policies:get(name)

@@ -169,6 +169,22 @@ describe("exhost plan", function()
     local _, err, code = x:json { "plan", "--image", "x", "true" }
     assert.same({ "invalid", 1 }, { err.code, code })
   end))
+
+  it("tells where the plan of another request differs", cli.with(function(x)
+    local file = x.path .. "/other.json"
+    local out = assert(io.open(file, "w"))
+    out:write('{"engine_spec":{"type":"process","params":{"cmd":["echo","y"]}},"timeout":"20s"}')
+    out:close()
+    local words = { "plan", "--diff", file, "--timeout", "10s", "--", "echo", "x" }
+    local changes = {}
+    for _, change in ipairs(x:json(words)) do changes[change.field] = change end
+    assert.same({ field = "body.argv[2]", from = '"x"', to = '"y"' }, changes["body.argv[2]"])
+    assert.same({ "10", "20" }, { changes["body.timeout"].from, changes["body.timeout"].to })
+    assert.is_nil(changes.execution_id)
+    assert.matches('body.argv%[2%]: "x" %-> "y"\n', x:run(words).out)
+    words[3] = x.path .. "/none.json"
+    assert.equal("io", select(2, x:json(words)).code)
+  end))
 end)
 
 describe("several commands at once", function()

@@ -1,8 +1,10 @@
 --- exhost policy: list, show and check policies.
 
 local client = require "exhost.client"
+local diff = require "exhost.diff"
 local json = require "exhost.json"
 local policy = require "exhost.policy"
+local replay = require "exhost.policy.replay"
 local worker = require "exhost.policy.worker"
 local context = require "exhost.cli.context"
 
@@ -33,6 +35,19 @@ local function show(ctx, _, name)
   return 0
 end
 
+local function print_replay(ctx, report)
+  local gone = report.gone > 0
+    and string.format(", %d name GPUs that are not here now", report.gone) or ""
+  ctx:print(string.format("of %d recorded requests %d would be decided differently%s",
+    report.requests, #report.changed, gone))
+  for _, one in ipairs(report.changed) do
+    for _, change in ipairs(one.changes) do
+      ctx:print(string.format("  %s: %s", one.execution_id, diff.line(change)))
+    end
+  end
+end
+
+--- Load it, run its examples, and tell what it would change for the requests recorded here.
 local function check(ctx, ex, path)
   local found, err = policy.read(context.absolute(path))
   if not found then return ctx:fail(err, "denied") end
@@ -43,8 +58,13 @@ local function check(ctx, ex, path)
   one:close()
   for _, line in ipairs(printed) do ctx:print("print: " .. line) end
   if not about then return ctx:fail(why, code) end
-  if ctx.json then return ctx:print_json(about) end
+  local report = replay.run(ex, found)
+  if ctx.json then
+    about.replay = report
+    return ctx:print_json(about)
+  end
   ctx:print(string.format("%s %s: %d examples pass", about.name, about.version, about.examples))
+  print_replay(ctx, report)
   return 0
 end
 
