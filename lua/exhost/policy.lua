@@ -17,13 +17,17 @@ local NO_GPU = "cpu" -- the policy of jobs that ask for none
 local Policies = {}
 Policies.__index = Policies
 
+--- The content of a file, or of what a link means: both have to be where only root or we write.
 local function read(path)
-  local ok, why = system.trusted(path)
-  if not ok then
-    return nil, string.format("%s is not loaded: %s (make it owned by root or you, mode go-w)",
-      path, why)
+  local real = system.real_path(path) or path
+  local folder, name = real:match("^(.*)/([^/]+)$")
+  for _, place in ipairs { path:match("^(.*)/[^/]+$") or path, real } do
+    local ok, why = system.trusted(place)
+    if not ok then
+      return nil, string.format("%s is not loaded: %s (make it owned by root or you, mode go-w)",
+        path, why)
+    end
   end
-  local folder, name = path:match("^(.*)/([^/]+)$")
   local dir = dirs.open(folder)
   local source, err
   if dir then

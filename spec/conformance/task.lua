@@ -1,6 +1,8 @@
 --- Run a spec's body as a task on the loop, and fail on leftovers.
 --
 --   it("waits", task(function() … end))
+--
+-- A body that takes longer than 60 s, or than the seconds given, fails.
 
 local assert = require "luassert"
 local async = require "exhost.async"
@@ -8,7 +10,7 @@ local loop = require "exhost.loop"
 
 local LIMIT_SECONDS = 60
 
-return function(body)
+return function(body, limit)
   return function()
     local before, finished, failure = loop.refs(), false, nil
     local task = async.spawn(function()
@@ -17,7 +19,7 @@ return function(body)
       end)
       finished, failure = true, not ok and err or nil
     end)
-    local ends = loop.now() + LIMIT_SECONDS
+    local ends = loop.now() + (limit or LIMIT_SECONDS)
     while not finished and loop.now() < ends do
       if not loop.step() then break end
     end

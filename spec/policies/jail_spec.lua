@@ -5,10 +5,11 @@ local async = require "exhost.async"
 local build = require "exhost.build"
 local loop = require "exhost.loop"
 local policy = require "exhost.policy"
+local scratch = require "support.scratch"
 local task = require "conformance.task"
 local worker = require "exhost.policy.worker"
 
-local LIMITS = { soft = 0.05, hard = 0.4 }
+local LIMITS = { soft = 0.05, hard = 1 } -- the hard one is of a clock that others share
 
 local function with(source, body, modules)
   return task(function()
@@ -79,8 +80,11 @@ describe("a policy", function()
   end))
 end)
 
+local attacks = {}
+
 describe("the jail holds against", function()
   local function attack(name, code, expected)
+    attacks[#attacks + 1] = code
     it(name, with(doing(code), function(one)
       local before = loop.now()
       local value, err, kind = one:call({}, {})
@@ -112,6 +116,9 @@ describe("the jail holds against", function()
     .. "while true do table.sort(t, function(a, b) return a > b end) end", "longer than 50 ms")
   attack("a table that holds itself", "local t = {} t.t = t config.X = t", "holds itself")
   attack("deep nesting", "local t = {} for _ = 1, 50 do t = { t } end config.X = t", "deeply")
+  attack("a list with holes", "config.X = { [1] = 1, [3] = 3 }", "p.lua:1: X: a list has holes")
+  attack("a table that is both", "config.X = { 'a', x = 1 }", "p.lua:1: X: a table is both")
+  attack("infinity", "config.X = math.huge", "not a finite number")
   attack("functions as values", "config.X = print", "a function cannot be given")
   attack("what is no number", "config.X = 0/0", "not a finite number")
   attack("an answer over the cap", "for i = 1, 3000 do config['x' .. i] = ('y'):rep(100) end",
@@ -133,6 +140,49 @@ describe("the jail holds against", function()
         assert.equal(1, assert(one:call({}, {})).config[1].value)
       end
     end))
+
+  it("a process of it that is killed, idle or at work", with(doing
+    "if request.long then while true do end end config.X = 1", function(one)
+      for _ = 1, 3 do
+        assert.equal(1, assert(one:call({}, {})).config[1].value)
+        local working = async.spawn(function() return one:call({ long = true }, {}) end)
+        one.process:signal(9)
+        local _, err = async.join(working)
+        assert.matches("policy p: its process ended", err)
+        one:load()
+        one.process:signal(9)
+        assert(scratch.wait_until(function() return one.process == nil end))
+      end
+    end))
+
+  local MANY = tonumber(os.getenv("EXHOST_ATTACKS") or 60)
+  it(MANY .. " attacks in a row, beside a policy that works", task(function()
+    local source = {}
+    for i, code in ipairs(attacks) do
+      source[i] = string.format("if request.attack == %d then %s end", i, code)
+    end
+    local bad = worker.new({ name = "p", source = doing(table.concat(source, "\n")), modules = {} },
+      LIMITS)
+    local good = worker.new({ name = "q", source = GOOD, modules = {} }, LIMITS)
+    assert(bad:load())
+    assert(good:load())
+    local descriptors, memory
+    for i = 0, MANY do
+      local value, _, code = bad:call({ attack = i % #attacks + 1 }, {})
+      assert.same({ nil, "policy" }, { value, code })
+      assert.equal(5, assert(good:call({}, {})).config[2].value)
+      if i == #attacks then -- by then all buffers are made
+        collectgarbage() collectgarbage()
+        descriptors, memory = scratch.count(scratch.descriptors()), collectgarbage("count")
+      end
+    end
+    assert(bad:load())
+    collectgarbage() collectgarbage()
+    assert.is_true(scratch.count(scratch.descriptors()) <= descriptors + 2)
+    assert.is_true(collectgarbage("count") < memory + 1024, "kB of Lua's memory")
+    bad:close()
+    good:close()
+  end, 60 + MANY))
 
   it("a hang, which delays its own job only", with(doing
     "return (('a'):rep(40)):find(('.-'):rep(40) .. 'b')", function(one)

@@ -66,6 +66,31 @@ describe("reload", function()
       end
     end))
 
+  -- C22: how editors and configuration management replace files.
+  it("sees a file that was renamed over it", with(function(policies, file)
+    assert.equal(1, value(policies))
+    write(file .. ".new", source("2", "c.A = 2"))
+    assert(os.rename(file .. ".new", file))
+    policies:reload()
+    assert.equal(2, value(policies))
+  end))
+
+  it("sees a link to a folder that was exchanged", with(function(policies, file)
+    local folder = file:match("^(.*)/")
+    for _, version in ipairs { "1", "2" } do
+      os.execute(string.format("mkdir -m 755 %s/..v%s", folder, version))
+      write(string.format("%s/..v%s/cpu.lua", folder, version),
+        source(version, "c.A = " .. version))
+    end
+    os.execute(string.format("cd %s && rm cpu.lua && ln -s ..v1 ..data && ln -s ..data/cpu.lua .",
+      folder))
+    assert.equal(1, value(policies))
+    os.execute(string.format("cd %s && ln -s ..v2 ..new && mv -T ..new ..data", folder))
+    policies:reload()
+    assert.equal(2, value(policies))
+    assert.equal("1", assert(policies:rollback("cpu")).version)
+  end))
+
   it("says nothing where nothing changed", with(function(policies)
     value(policies)
     for _, change in ipairs(policies:reload()) do assert.not_equal("cpu", change.name) end

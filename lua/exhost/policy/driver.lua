@@ -65,12 +65,20 @@ local function plain(value, depth)
   end
   if kind ~= "table" then error("a " .. kind .. " cannot be given to the engine", 0) end
   if depth > MOST_DEPTH then error("nested too deeply, or a table that holds itself", 0) end
-  local copy = {}
+  local copy, numbers, names = {}, 0, 0
   for key, item in next, value do
-    if type(key) ~= "string" and type(key) ~= "number" then
+    if type(key) == "number" then
+      numbers = numbers + 1
+    elseif type(key) == "string" then
+      names = names + 1
+    else
       error("a key is a " .. type(key), 0)
     end
     copy[key] = plain(item, depth + 1)
+  end
+  if numbers > 0 and names > 0 then error("a table is both a list and an object", 0) end
+  for i = 1, numbers do
+    if copy[i] == nil then error("a list has holes", 0) end
   end
   return copy
 end

@@ -86,7 +86,11 @@ local function exchange(self, message, seconds)
     self.wake = done
     return function() self.wake = nil end
   end)
-  if line then return json.decode(line) end
+  if line then
+    local answer, problem = json.decode(line)
+    if type(answer) ~= "table" then self:close() end -- whatever follows belongs to no call
+    return type(answer) == "table" and answer or nil, problem or "it answered no object"
+  end
   if code == "timeout" then
     why = string.format("it was ended after %d ms (hard limit)", seconds * 1000)
   end
@@ -117,7 +121,8 @@ end
 local function call(self, request, host)
   local about, err, code = load(self)
   if not about then return nil, err, code end
-  local message = assert(json.encode { request = request, host = host })
+  local message, problem = json.encode { request = request, host = host }
+  if not message then return failure(self, "the request for it: " .. problem, "internal") end
   if #message > MOST_REQUEST then return failure(self, "the request is too long for it") end
   local answer, why, kind = exchange(self, message, self.limits.hard)
   if not answer then return failure(self, why, kind) end
