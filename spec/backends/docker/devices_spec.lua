@@ -1,0 +1,110 @@
+--- GPUs on a real engine, with made nodes: a container sees exactly those that were granted.
+
+local executor = require "exhost.executor"
+local gpus = require "support.gpus"
+local scratch = require "support.scratch"
+local system = require "exhost.system"
+
+local socket = os.getenv("EXHOST_DOCKER_SOCKET")
+
+-- Nodes of the made machine (support/gpus.lua), as harmless as /dev/null. Those that this machine
+-- has are left alone.
+local NODES = { "/dev/kfd", "/dev/dri/card0", "/dev/dri/card1", "/dev/dri/renderD128",
+  "/dev/dri/renderD129" }
+
+local function shell(script)
+  assert(os.execute(script) == 0, script)
+end
+
+local function make_nodes()
+  local made = {}
+  shell "mkdir -p /dev/dri"
+  for _, node in ipairs(NODES) do
+    if os.execute("test -e " .. node) ~= 0 then
+      shell("mknod " .. node .. " c 1 3")
+      made[#made + 1] = node
+    end
+  end
+  return function()
+    for _, node in ipairs(made) do shell("rm -f " .. node) end
+    os.execute "rmdir /dev/dri 2>/dev/null"
+  end
+end
+
+local function with(body)
+  return scratch.with(function(_, path)
+    if not socket then return pending "EXHOST_DOCKER_SOCKET is not set" end
+    local remove_nodes = make_nodes()
+    local ex = assert(executor.open { id = "spec-" .. system.random_hex(4),
+      state_dir = path .. "/state", backend = "docker",
+      settings = { backends = { docker = { host = socket } }, inventory = gpus.make(path) } })
+    local ok, err = xpcall(body, function(e)
+      return type(e) == "table" and e or debug.traceback(e, 2)
+    end, ex)
+    local clean, why = ex:cleanup()
+    ex:close()
+    remove_nodes()
+    if not ok then error(err, 0) end
+    assert(clean, why)
+  end)
+end
+
+--- Run with these GPUs; answers what the container saw: devices, and its groups.
+local function seen(ex, asked)
+  local id = "g-" .. system.random_hex(6)
+  local result = assert(ex:run { job_id = id, execution_id = id, resources = { gpus = asked },
+    engine_spec = { type = "docker", params = { image = "bb:1", entrypoint = { "/bin/sh", "-c",
+      "ls -d /dev/kfd /dev/dri/* 2>/dev/null; echo groups $(id -G); "
+      .. "for node in /dev/kfd /dev/dri/*; do [ ! -e $node ] || echo x >$node; done" } } } })
+  assert.same({ 0, "" }, { result.exit_code, result.stderr })
+  local nodes, groups = {}, nil
+  for line in result.stdout:gmatch("[^\n]+") do
+    groups = line:match("^groups (.*)") or groups
+    if line:find("^/dev") then nodes[#nodes + 1] = line end
+  end
+  table.sort(nodes)
+  return nodes, groups, id
+end
+
+local AMD, INTEL = { pci_address = "0000:01:00.0" }, { pci_address = "0000:00:02.0" }
+
+describe("docker: GPUs by their nodes", function()
+  it("are those of the AMD that was asked for, for video and the host's render", with(function(ex)
+    local nodes, groups, id = seen(ex, { AMD })
+    assert.same({ "/dev/dri/card1", "/dev/dri/renderD128", "/dev/kfd" }, nodes)
+    assert.equal("0 44 105", groups)
+    local policies = assert(ex:info(id)).plan.policies
+    assert.same({ "amd" }, { policies[1].name })
+  end))
+
+  it("are those of the Intel that was asked for", with(function(ex)
+    local nodes, groups = seen(ex, { INTEL })
+    assert.same({ "/dev/dri/card0", "/dev/dri/renderD129" }, nodes)
+    assert.equal("0 105", groups)
+  end))
+
+  it("are both vendors' when both are asked for", with(function(ex)
+    local nodes = seen(ex, { AMD, INTEL })
+    assert.same({ "/dev/dri/card0", "/dev/dri/card1", "/dev/dri/renderD128",
+      "/dev/dri/renderD129", "/dev/kfd" }, nodes)
+  end))
+
+  it("are none for a job that asks for none", with(function(ex)
+    local nodes, groups = seen(ex)
+    assert.same({ {}, "0" }, { nodes, groups })
+  end))
+
+  it("are granted to one job at a time, and free when it has ended", with(function(ex)
+    local function request(id, script)
+      return { job_id = id, execution_id = id, resources = { gpus = { AMD } }, stop_grace = 1,
+        engine_spec = { type = "docker", params = { image = "bb:1",
+          entrypoint = { "/bin/sh", "-c", script } } } }
+    end
+    assert(ex:start(request("g1", "sleep 100")))
+    local _, err, code = ex:start(request("g2", "true"))
+    assert.equal("unavailable", code)
+    assert.matches("0000:01:00.0.*g1", err)
+    assert(ex:cancel("g1", { grace = 0 }))
+    assert.equal(0, assert(ex:run(request("g2", "true"))).exit_code)
+  end))
+end)
