@@ -105,7 +105,8 @@ typedef struct exhost_options {
   int has_log_fd;
   int log_fd;
 
-  int serve;  /* listen for commands on a socket in the state folder */
+  int serve;  /* listen for commands on a socket in the state folder, and conclude what
+                 ends though nobody waits for it, as `exhost serve` does */
   int attach; /* listen for a REPL on a second socket */
   int strict; /* unknown request fields are errors; else warnings */
 

@@ -89,11 +89,12 @@ local function policies(ex, out)
     if not gpu.policy then
       out[#out + 1] = finding("gpu " .. (gpu.pci_address or gpu.uuid), "ok", what
         .. ", which no policy serves")
-    elseif gpu.driver then
+    elseif gpu.health == "ok" then
       out[#out + 1] = finding("gpu " .. (gpu.uuid or gpu.pci_address), "ok", what)
-    elseif not gpu.part_of then
-      out[#out + 1] = finding("gpu " .. (gpu.uuid or gpu.pci_address), "warn", what
-        .. ": no driver", "jobs cannot use it: load its driver")
+    else
+      out[#out + 1] = finding("gpu " .. (gpu.uuid or gpu.pci_address), "warn", what .. ": "
+        .. gpu.health, gpu.driver and "see the kernel's log; reset or replace it"
+        or "jobs cannot use it: load its driver")
     end
   end
   if #host.gpus == 0 then out[#out + 1] = finding("gpus", "ok", "none") end

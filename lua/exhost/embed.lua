@@ -3,6 +3,7 @@
 
 local async = require "exhost.async"
 local executor = require "exhost.executor"
+local feed = require "exhost.feed"
 local json = require "exhost.json"
 local rpc = require "exhost.rpc"
 local server = require "exhost.server"
@@ -97,7 +98,10 @@ return function(options, host)
         return host.failed(code, err)
       end
     end
-    recovery = async.spawn(function() ex:recover() end, {
+    recovery = async.spawn(function()
+      ex:recover()
+      if ex.settings.serve then feed.keep(ex, host.log) end -- as `exhost serve` does
+    end, {
       on_error = function(message) host.log("error", "recover: " .. tostring(message)) end })
     host.ready(on_call, on_cancel, on_close)
   end, { on_error = function(message) host.failed("internal", tostring(message)) end })

@@ -51,6 +51,15 @@ local function nodes_of(roots, path)
   return nodes
 end
 
+--- What the kernel holds against a card: no driver, or errors of its PCIe link that could not be
+--- mended since the boot (Documentation/ABI/testing/sysfs-bus-pci-devices-aer_stats).
+local function health(path, driver)
+  if not driver then return "no driver" end
+  local fatal = tonumber((fs.read(path .. "/aer_dev_fatal") or ""):match("TOTAL_ERR_FATAL (%d+)"))
+  if fatal and fatal > 0 then return string.format("%d fatal PCIe errors", fatal) end
+  return "ok"
+end
+
 local function card(roots, address, by_vendor)
   local path = roots.sys .. "/bus/pci/devices/" .. address
   local class, vendor = fs.line(path .. "/class"), tonumber(fs.line(path .. "/vendor") or "")
@@ -68,7 +77,7 @@ local function card(roots, address, by_vendor)
     local own = facts(roots.proc .. owner.about.proc .. "/" .. address:lower() .. "/information")
     gpu.uuid, gpu.model = own["gpu uuid"] or gpu.uuid, own.model or gpu.model
   end
-  gpu.health = gpu.driver and "ok" or "no driver"
+  gpu.health = health(path, gpu.driver)
   return gpu
 end
 

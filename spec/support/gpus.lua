@@ -26,6 +26,8 @@ function gpus.make(root)
   card("0000:01:00.0", "0x1002", { "card1", "renderD128" }, "amdgpu")
   card("0000:00:02.0", "0x8086", { "card0", "renderD129" }, "i915")
   card("0000:09:00.0", "0x1a03", { "card2" }, "ast")
+  write(devices .. "0001:0b:00.0/aer_dev_fatal", "Undefined 0\nDLP 3\nTOTAL_ERR_FATAL 3\n")
+  write(devices .. "0000:0b:00.0/aer_dev_fatal", "Undefined 0\nTOTAL_ERR_FATAL 0\n")
   write(devices .. "0000:05:00.0/class", "0x020000\n")
   write(devices .. "0000:05:00.0/vendor", "0x8086\n")
   local proc = root .. "/proc/driver/nvidia/gpus/"

@@ -5,7 +5,8 @@ local json = require "exhost.json"
 local ledger = require "exhost.ledger"
 local units = require "exhost.units"
 
-local COLUMNS = { "UUID", "PCI", "VENDOR", "MODEL", "VRAM", "DRIVER", "NODES", "HELD BY" }
+local COLUMNS = { "UUID", "PCI", "VENDOR", "MODEL", "VRAM", "DRIVER", "NODES",
+  "HEALTH", "HELD BY" }
 
 local function row(gpu)
   local nodes = {}
@@ -13,7 +14,7 @@ local function row(gpu)
   return { gpu.uuid or "-", gpu.pci_address or "-",
     gpu.vendor or string.format("0x%04x", gpu.pci_vendor), gpu.model or "-",
     gpu.vram and units.format_size(gpu.vram) or "-", gpu.driver or "none",
-    #nodes > 0 and table.concat(nodes, " ") or "-", gpu.held_by or "-" }
+    #nodes > 0 and table.concat(nodes, " ") or "-", gpu.health, gpu.held_by or "-" }
 end
 
 return {
@@ -22,7 +23,7 @@ return {
   options = {},
   run = function(ctx)
     return ctx:with_executor(function(ex)
-      local host = inventory.read(ex:policies():list())
+      local host = inventory.read(ex:policies():list(), ex.settings.inventory)
       local holders = ledger.holders(ex.state)
       local rows = { COLUMNS }
       for i, gpu in ipairs(host.gpus) do
