@@ -25,7 +25,7 @@ end
 --- instead of booting.
 function machines.with(body, settings)
   if not machines.possible() then
-    return function() pending "needs root, namespaces and busybox" end
+    return function() getfenv(body).pending "needs root, namespaces and busybox" end
   end
   return scratch.with(function(dir, path)
     local all = { stop_grace = 1, backends = { firecracker = { binary = machines.BINARY } } }

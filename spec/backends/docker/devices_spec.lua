@@ -1,11 +1,8 @@
 --- GPUs on a real engine, with made nodes: a container sees exactly those that were granted.
 
-local executor = require "exhost.executor"
+local docker = require "support.docker"
 local gpus = require "support.gpus"
-local scratch = require "support.scratch"
 local system = require "exhost.system"
-
-local socket = os.getenv("EXHOST_DOCKER_SOCKET")
 
 -- Nodes of the made machine (support/gpus.lua), as harmless as /dev/null. Those that this machine
 -- has are left alone.
@@ -32,20 +29,14 @@ local function make_nodes()
 end
 
 local function with(body)
-  return scratch.with(function(_, path)
-    if not socket then return pending "EXHOST_DOCKER_SOCKET is not set" end
+  return docker.with(function(ex, path)
+    ex.settings.inventory = gpus.make(path)
     local remove_nodes = make_nodes()
-    local ex = assert(executor.open { id = "spec-" .. system.random_hex(4),
-      state_dir = path .. "/state", backend = "docker",
-      settings = { backends = { docker = { host = socket } }, inventory = gpus.make(path) } })
     local ok, err = xpcall(body, function(e)
       return type(e) == "table" and e or debug.traceback(e, 2)
     end, ex)
-    local clean, why = ex:cleanup()
-    ex:close()
     remove_nodes()
     if not ok then error(err, 0) end
-    assert(clean, why)
   end)
 end
 
