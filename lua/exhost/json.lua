@@ -148,6 +148,19 @@ local function quoted(s)
   return '"' .. s .. '"'
 end
 
+local MOST_NAMES, names, name_count = 1024, {}, 0
+
+--- A key as it is written. Records have few names, again and again.
+local function name_of(key)
+  local text_of = names[key]
+  if text_of then return text_of end
+  text_of = quoted(key) .. ":"
+  if name_count < MOST_NAMES and #key <= 64 then
+    names[key], name_count = text_of, name_count + 1
+  end
+  return text_of
+end
+
 --- Tell an array from an object; answers its length or its sorted keys.
 local function classify(t)
   local marked = getmetatable(t) == ARRAY
@@ -177,11 +190,13 @@ local write
 --- Write the items of an array (`keys` is nil) or of an object.
 ---@return string? why, (string|integer)[]? keys
 local function write_items(out, t, count, keys, state)
-  local line = state.indent and "\n" .. string.rep("  ", state.depth) or ""
+  local line = state.indent and "\n" .. string.rep("  ", state.depth)
   for i = 1, count do
     local key = keys and keys[i] or i
-    out[#out + 1] = (i > 1 and "," or "") .. line
-    if keys then out[#out + 1] = quoted(key) .. (state.indent and ": " or ":") end
+    if i > 1 then out[#out + 1] = "," end
+    if line then out[#out + 1] = line end
+    if keys then out[#out + 1] = name_of(key) end
+    if keys and line then out[#out + 1] = " " end
     local why, at = write(out, t[key], state)
     if why then
       at[#at + 1] = key
