@@ -237,7 +237,8 @@ function Policies:decide(request, gpus, host)
     log, err, code = one:call(asked, host)
     if not log then return nil, err, code end
     if log.refused then
-      return nil, string.format("policy %s refuses: %s", name, log.refused), "denied"
+      return nil, string.format("policy %s version %s refuses: %s", name, one.about.version,
+        log.refused), "denied"
     end
     for _, part in ipairs { "config", "env" } do
       local ok, why = merge(decision[part], log[part] or {})

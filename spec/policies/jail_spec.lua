@@ -97,13 +97,14 @@ describe("the jail holds against", function()
 
   for _, name in ipairs { "os", "io", "ffi", "debug", "jit", "package", "load", "loadstring",
     "dofile", "loadfile", "setfenv", "getfenv", "collectgarbage", "newproxy", "cjson",
-    "setmetatable", "coroutine" } do
+    "getmetatable", "coroutine" } do
     it("use of " .. name, with(doing("config.X = tostring(" .. name .. ")"), function(one)
       assert.equal("nil", assert(one:call({}, {})).config[1].value)
     end))
   end
 
-  attack("an endless loop", "while true do end", "p.lua:1: it takes longer than 50 ms")
+  attack("an endless loop", "while true do end",
+    "policy p version 1: p.lua:1: it takes longer than 50 ms")
   attack("one that swallows errors", "while true do pcall(function() while true do end end) end",
     "it takes longer than 50 ms")
   attack("a pattern that backtracks for ever",
@@ -127,11 +128,28 @@ describe("the jail holds against", function()
   attack("string.dump", "return string.dump(print)", "attempt to call")
   attack("string.dump by a string", "return (''):dump()", "attempt to call")
 
-  it("metatables of strings", with(doing [[
-    getmetatable = getmetatable
-    config.X = tostring(getmetatable)]], function(one)
-      assert.equal("nil", assert(one:call({}, {})).config[1].value)
+  attack("metatables of the recorder", "setmetatable(config, {})", "protected metatable")
+  attack("a metatable that never ends",
+    "return tostring(setmetatable({}, { __tostring = function() while true do end end }))", "longer than 50 ms")
+  attack("an error that never ends", "error(setmetatable({}, { __tostring = function() "
+    .. "while true do end end }))", "p version 1: an error that is a table")
+
+  it("a table that seems to have every field, of which none is set", with(doing
+    "config.X = setmetatable({}, { __index = function() return true end })", function(one)
+      local log = assert(one:call({}, {})).config
+      assert.same({ "X", {} }, { log[1].field, log[1].value })
     end))
+
+  it("policies in each other's strings", task(function()
+    local one = worker.new({ name = "p", source = doing "string.byte = 'haha'", modules = {} },
+      LIMITS)
+    local two = worker.new({ name = "q", source = doing "config.X = ('a'):byte()", modules = {} },
+      LIMITS)
+    assert(one:call({}, {}))
+    assert.equal(97, assert(two:call({}, {})).config[1].value)
+    one:close()
+    two:close()
+  end))
 
   it("all of this, and serves the next call", with(doing
     "if request.bad then while true do end end config.X = 1", function(one)
@@ -148,7 +166,7 @@ describe("the jail holds against", function()
         local working = async.spawn(function() return one:call({ long = true }, {}) end)
         one.process:signal(9)
         local _, err = async.join(working)
-        assert.matches("policy p: its process ended", err)
+        assert.matches("policy p version 1: its process ended", err)
         one:load()
         one.process:signal(9)
         assert(scratch.wait_until(function() return one.process == nil end))

@@ -59,7 +59,8 @@ describe("replaying recorded requests", function()
     assert.same({ { field = "CpusetCpus", to = '"0-3"' }, { field = "env.NEAR", to = '"1"' } },
       { changed.more[1], changed.more[2] })
     local refused = changed.refused[#changed.refused]
-    assert.same({ "refused", "policy nvidia refuses: not today" }, { refused.field, refused.to })
+    assert.same({ "refused", "policy nvidia version new refuses: not today" },
+      { refused.field, refused.to })
     assert.equal("DeviceRequests", changed.refused[1].field)
     assert.is_nil(changed.refused[1].to)
   end))

@@ -26,11 +26,19 @@ rawset(string, "rep", function(s, n, sep)
   return rep(s, n, sep)
 end)
 
+--- What a policy raised or answered, as text. Not by tostring: a metatable's would be code that
+--- runs outside of the limits.
+local function said(value)
+  local kind = type(value)
+  if kind == "string" or kind == "number" then return tostring(value):sub(1, MOST_PRINT) end
+  return "an error that is a " .. kind
+end
+
 -- What remains of the globals.
 local function sandbox()
   local env = {}
   for _, name in ipairs { "assert", "error", "ipairs", "next", "pairs", "pcall", "select",
-    "tonumber", "tostring", "type", "unpack", "xpcall", "rawequal", "rawget" } do
+    "tonumber", "tostring", "type", "unpack", "xpcall", "rawequal", "rawget", "setmetatable" } do
     env[name] = _G[name]
   end
   for _, name in ipairs { "string", "table", "math", "bit" } do
@@ -113,7 +121,7 @@ local function recorder()
     if type(key) ~= "string" then error("a field's name is a string", 2) end
     local at = place()
     local ok, copy = pcall(plain, value, 1)
-    if not ok then error(key .. ": " .. tostring(copy), 2) end
+    if not ok then error(key .. ": " .. said(copy), 2) end
     local before = values[key]
     if before ~= nil and is_list(before) and is_list(copy) then
       for _, item in ipairs(copy) do insert(before, plain(item, 1)) end
@@ -148,11 +156,11 @@ local function decide(asked)
   local env, env_log = recorder()
   if policy.host_config then
     local ok, why = policy.host_config(asked.request, asked.host, config)
-    if ok == nil and why ~= nil then return { refused = tostring(why):sub(1, MOST_PRINT) } end
+    if ok == nil and why ~= nil then return { refused = said(why) } end
   end
   if policy.env then
     local ok, why = policy.env(asked.request, asked.host, env)
-    if ok == nil and why ~= nil then return { refused = tostring(why):sub(1, MOST_PRINT) } end
+    if ok == nil and why ~= nil then return { refused = said(why) } end
   end
   return { config = log, env = env_log }
 end
@@ -223,7 +231,7 @@ function driver.load(text)
     check_shape()
     run_examples()
   end)
-  if not ok then return respond { error = tostring(err), printed = printed } end
+  if not ok then return respond { error = said(err), printed = printed } end
   return respond { ok = { name = policy.name, version = policy.version, vendor = policy.vendor,
     pci_vendor = policy.pci_vendor, proc = policy.proc, devices = policy.devices,
     examples = #(policy.examples or {}) }, printed = printed }
@@ -234,7 +242,7 @@ function driver.call(text)
   printed = {}
   local asked = cjson.decode(text)
   local ok, result = pcall(decide, asked)
-  if not ok then return respond { error = tostring(result), printed = printed } end
+  if not ok then return respond { error = said(result), printed = printed } end
   return respond { ok = result, printed = printed }
 end
 

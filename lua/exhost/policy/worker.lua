@@ -17,7 +17,8 @@ local SIGKILL = 9
 local LOAD_LIMITS = 10 -- loading may take so many times the hard limit: examples run then
 
 ---@class exhost.PolicyWorker
----@field about table? what the policy says of itself
+---@field about table? what the policy says of itself, while its process runs
+---@field last table? the same of an earlier process
 local Worker = {}
 Worker.__index = Worker
 
@@ -36,7 +37,8 @@ function Worker:close()
   end
   if self.reader then self.reader:close() end
   if self.writer then self.writer:close() end
-  self.process, self.reader, self.writer, self.about = nil, nil, nil, nil
+  self.process, self.reader, self.writer = nil, nil, nil
+  self.about, self.last = nil, self.about or self.last
   local wake = self.wake
   self.wake = nil
   if wake then wake(nil, "its process ended") end
@@ -99,7 +101,9 @@ local function exchange(self, message, seconds)
 end
 
 local function failure(self, text, code)
-  return nil, string.format("policy %s: %s", self.policy.name, text), code or "policy"
+  local about = self.about or self.last
+  return nil, string.format("policy %s%s: %s", self.policy.name,
+    about and " version " .. about.version or "", text), code or "policy"
 end
 
 local function load(self)
