@@ -31,6 +31,7 @@ struct xh_logread {
   uv_idle_t idle; /* drives a target that cannot be polled */
   int open_handles;
   bool pollable, nonblocking, by_sendfile, closed, ended, finishing;
+  bool awaits_room; /* growth of the files is no news until then */
   xh_logread_options o;
   xh_watch *watch;
   xh_logsource source;
@@ -182,6 +183,7 @@ static void on_idle(uv_idle_t *idle) {
 
 /* Wait for room in the target (want_room) or only notice that its reader leaves. */
 static void await_target(xh_logread *r, bool want_room) {
+  r->awaits_room = want_room;
   if (r->pollable)
     uv_poll_start(&r->poll, want_room ? UV_WRITABLE | UV_DISCONNECT : UV_DISCONNECT,
                   on_target);
@@ -243,8 +245,9 @@ static void on_change(xh_watch *w, int what, const char *name, void *user) {
   xh_logread *r = user;
   if (what & XH_WATCH_GONE)
     xh_logread_finish(r);
-  else if ((what & XH_WATCH_LOST) || strcmp(name, XH_FILE_STDOUT) == 0 ||
-           strcmp(name, XH_FILE_STDERR) == 0) {
+  else if (!r->awaits_room &&
+           ((what & XH_WATCH_LOST) || strcmp(name, XH_FILE_STDOUT) == 0 ||
+            strcmp(name, XH_FILE_STDERR) == 0)) {
     if (r->nonblocking || !r->pollable)
       drive(r);
     else

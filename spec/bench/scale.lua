@@ -76,6 +76,20 @@ local function output_with(ex, readers)
   return took
 end
 
+local function execs(ex)
+  local id = assert(ex:start { engine_spec = { type = "process", params = {
+    cmd = { "/bin/sleep", "1000" } } } })
+  local times = {}
+  for i = 1, 50 do
+    local from = loop.now()
+    assert(ex:exec(id, { "/bin/true" }))
+    times[i] = loop.now() - from
+  end
+  table.sort(times)
+  line("an exec of true, p50", "%.1f ms", times[25] * 1000)
+  ex:cancel(id, { grace = 0 })
+end
+
 local function slow_readers(ex)
   local ratios = {}
   for i = 1, ROUNDS do
@@ -128,6 +142,7 @@ end
 
 local ex = assert(executor.open { id = "scale", state_dir = folder })
 shims(ex)
+execs(ex)
 slow_readers(ex)
 local waits = thousand(ex)
 local other = reopen()

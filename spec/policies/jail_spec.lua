@@ -130,7 +130,8 @@ describe("the jail holds against", function()
 
   attack("metatables of the recorder", "setmetatable(config, {})", "protected metatable")
   attack("a metatable that never ends",
-    "return tostring(setmetatable({}, { __tostring = function() while true do end end }))", "longer than 50 ms")
+    "return tostring(setmetatable({}, { __tostring = function() while true do end end }))",
+    "longer than 50 ms")
   attack("an error that never ends", "error(setmetatable({}, { __tostring = function() "
     .. "while true do end end }))", "p version 1: an error that is a table")
 
