@@ -113,6 +113,13 @@ static int loop_on_interrupt(lua_State *L) {
   return 0;
 }
 
+/* heed(): the signals so far were answered. Without it, one that is told of too many is
+ * taken for deaf and is ended. */
+static int loop_heed(lua_State *L) {
+  __atomic_store_n(&xh_lua_from(L)->unheeded, 0, __ATOMIC_RELEASE);
+  return 0;
+}
+
 /* refs() -> how many Lua values C holds (specs look for leaks). */
 static int loop_refs(lua_State *L) {
   lua_pushinteger(L, xh_lua_from(L)->refs);
@@ -128,15 +135,11 @@ static int loop_step(lua_State *L) {
 
 static const luaL_Reg TIMER_METHODS[] = {{"stop", timer_stop}, {NULL, NULL}};
 static const luaL_Reg FUNCTIONS[] = {
-  {"timer", loop_timer},
-  {"now", loop_now},
-  {"time", loop_time},
-  {"timestamp", loop_timestamp},
-  {"boottime", loop_boottime},
-  {"on_interrupt", loop_on_interrupt},
-  {"refs", loop_refs},
-  {"step", loop_step},
-  {NULL, NULL},
+  {"timer", loop_timer},       {"now", loop_now},
+  {"time", loop_time},         {"timestamp", loop_timestamp},
+  {"boottime", loop_boottime}, {"on_interrupt", loop_on_interrupt},
+  {"heed", loop_heed},         {"refs", loop_refs},
+  {"step", loop_step},         {NULL, NULL},
 };
 
 int luaopen_exhost_loop(lua_State *L) {

@@ -43,6 +43,10 @@ function loop.boottime(seconds) end
 ---@param fn fun(signal: integer)?
 function loop.on_interrupt(fn) end
 
+--- The signals so far were answered: a program that is told of six and never says so is
+--- taken for deaf, and ended.
+function loop.heed() end
+
 --- How many Lua values C holds now.
 ---@return integer
 function loop.refs() end
