@@ -148,14 +148,21 @@ static void go_on(lua_State *L, prompt *p) {
     lua_sethook(L, hook, LUA_MASKCOUNT, EVERY);
 }
 
-/* start(tasks, library): once a host. tasks: task by coroutine; library: the folder of
- * sources that are never stopped in the middle. */
+/* watch(): go on looking, after somebody else had a hook. Before start(): nothing. */
+static int typed_watch(lua_State *L) {
+  if (xh_lua_from(L)->typed != NULL)
+    lua_sethook(L, hook, LUA_MASKCOUNT, EVERY);
+  return 0;
+}
+
+/* start(tasks, library): before the first prompt. tasks: task by coroutine; library:
+ * the folder of sources that are never stopped in the middle. */
 static int typed_start(lua_State *L) {
   xh_lua *x = xh_lua_from(L);
   luaL_checktype(L, 1, LUA_TTABLE);
   const char *library = luaL_checkstring(L, 2);
   if (x->typed != NULL)
-    return 0;
+    return typed_watch(L);
   lua_pushlightuserdata(L, (void *)&TYPED_KEY);
   xh_typed *t = lua_newuserdata(L, sizeof *t);
   *t = (xh_typed){0};
@@ -194,6 +201,7 @@ static int prompt_enter(lua_State *L) {
   luaL_checktype(L, 2, LUA_TTHREAD);
   go_on(L, p);
   p->co = lua_tothread(L, 2);
+  typed_watch(L);
   return 0;
 }
 
@@ -238,8 +246,10 @@ static const luaL_Reg METHODS[] = {{"enter", prompt_enter},
                                    {"interrupt", prompt_interrupt},
                                    {"close", prompt_close},
                                    {NULL, NULL}};
-static const luaL_Reg FUNCTIONS[] = {
-  {"start", typed_start}, {"prompt", typed_prompt}, {NULL, NULL}};
+static const luaL_Reg FUNCTIONS[] = {{"start", typed_start},
+                                     {"watch", typed_watch},
+                                     {"prompt", typed_prompt},
+                                     {NULL, NULL}};
 
 int luaopen_exhost_typed(lua_State *L) {
   xh_new_type(L, PROMPT_TYPE, METHODS, prompt_close);

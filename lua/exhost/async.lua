@@ -73,7 +73,7 @@ local function after_step(task, ok, word, ...)
     finish(task, true, ...)
   elseif task.preempted then
     task.preempted = nil
-    loop.timer(0, function() step(task) end)
+    loop.next_turn(function() step(task) end)
   end
 end
 

@@ -21,6 +21,11 @@ function loop.timer(seconds, fn) end
 --- fn is not called any more. Any number of times.
 function Timer:stop() end
 
+--- Call fn in the loop's next round, when every descriptor and timer had its turn.
+---@param fn fun()
+---@return true?, string?, string?
+function loop.next_turn(fn) end
+
 --- Seconds of a monotonic clock.
 ---@return number
 function loop.now() end

@@ -112,3 +112,65 @@ describe("exhost repl in a terminal", function()
     assert.equal("running", x:json({ "ps" })[1].status)
   end))
 end)
+
+describe("exhost repl --attach", function()
+  it("needs a host that allows it", cli.with(function(x)
+    local serving = x:start { "serve" }
+    serving:wait_until("it serves", function(s) return s:stderr():find("serving", 1, true) end)
+    local _, err, code = x:json { "repl", "--attach", "-e", "1" }
+    assert.same({ "unavailable", 1 }, { err.code, code })
+    assert.matches("exhost serve %-%-attach", err.message)
+    serving:signal(15)
+    assert.equal(0, serving:wait().code)
+  end))
+
+  it("runs in that host, also from scripts and by settings", cli.with(function(x)
+    x.dir:write("config.lua", "return { attach = true }")
+    local serving = x:start { "--config", x.path .. "/config.lua", "serve" }
+    serving:wait_until("it serves", function(s) return s:stderr():find("serving", 1, true) end)
+    x:run { "repl", "--attach", "-e", "_G.mark = ex:id()" }
+    x:run { "repl", "--attach", "-e", "rawset(getfenv(0), 'mark', ex:id())" }
+    local ran = x:run({ "repl", "--attach" }, { stdin = "mark\nfor i = 1, 2 do\nprint(i)\nend\n" })
+    assert.same({ 0, "\"default\"\n1\n2\n", "" }, { ran.code, ran.out, ran.err })
+    ran = x:run { "repl", "--attach", "-e", "error('boo')" }
+    assert.same({ 1, "" }, { ran.code, ran.out })
+    assert.matches("^exhost: prompt %d+:1: boo\n", ran.err)
+    local running = x:start { "repl", "--attach", "-e", "print('up') while true do end" }
+    running:wait_for("up")
+    running:signal(2)
+    assert.matches("interrupted", running:wait().err)
+    serving:signal(15)
+    assert.equal(0, serving:wait().code)
+  end))
+
+  if not terminal.available() then return end
+
+  it("edits here, completes and runs there", cli.with(function(x)
+    local serving = x:start { "serve", "--attach" }
+    serving:wait_until("it serves", function(s) return s:stderr():find("serving", 1, true) end)
+    local t = terminal.open(x.path, string.format(
+      "EXHOST_STATE_DIR=%s/state HOME=%s %s repl --attach", x.path, x.path,
+      require("support.command").program))
+    local ok, err = xpcall(function()
+      t:wait("\n> ?$")
+      t:type("ex:canc")
+      t:press("Tab")
+      t:wait("> ex:cancel%($")
+      t:press("C-c")
+      t:line("while true do end")
+      t:wait("do end$")
+      t:press("C-c")
+      t:wait("interrupted\n.*\n> ?$")
+      t:line("for i = 1, 2 do")
+      t:wait(">> ?$")
+      t:line("print(i * 21) end")
+      t:wait("\n42\n> ?$")
+      serving:signal(15)
+      assert.equal(0, serving:wait().code)
+      t:line("1")
+      t:wait("the host is gone.*\nended 1$")
+    end, function(e) return type(e) == "table" and e or debug.traceback(e, 2) end)
+    t:close()
+    if not ok then error(err, 0) end
+  end))
+end)

@@ -12,7 +12,8 @@ local SIGINT = 2
 local FIRST, MORE = "> ", ">> "
 
 ---@class exhost.Target what a prompt works on; its functions may suspend
----@field eval fun(text: string): true?, string? run it; nil and what to tell people
+---@field eval fun(text: string): true?, string?, string? run it; nil, what to tell people, code;
+--- "unavailable": there is nobody any more to run it
 ---@field complete fun(text: string): { insert: string, words: string[] }
 ---@field interrupt fun() stop what runs
 
@@ -77,8 +78,12 @@ local function edited(target, dir)
       text = text and text .. "\n" .. line or line
       if not session.incomplete(text) then
         running = true
-        local ok, why = target.eval(text)
+        local ok, why, kind = target.eval(text)
         running, text = false, nil
+        if kind == "unavailable" then
+          editor:close()
+          return nil, why, kind
+        end
         if not ok then system.write(2, why .. "\n") end
       end
     end

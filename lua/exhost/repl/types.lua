@@ -9,10 +9,13 @@ local typed = {}
 ---@class exhost.prompt
 local Prompt = {}
 
---- Once a host: look at what runs. async.take_turns calls it.
+--- Look at what runs, from the first prompt on. async.take_turns calls it.
 ---@param tasks table<thread, table> tasks by coroutine
 ---@param library string a folder of sources
 function typed.start(tasks, library) end
+
+--- Go on looking after somebody else had a hook.
+function typed.watch() end
 
 --- A place where code is typed; its chunks are named "=" .. name.
 ---@param name string begins with "prompt", at most 30 bytes
