@@ -250,7 +250,7 @@ static int open_host(exhost_t *e) {
     explain(o, "find exhost's Lua files: set prefix to where exhost is installed");
     return EXHOST_NOT_FOUND;
   }
-  err = xh_host_open(&e->host, &e->paths);
+  err = xh_host_open(&e->host, &e->paths, NULL);
   if (err < 0) {
     explain(o, xh_error_text(err));
     return EXHOST_INTERNAL;

@@ -67,6 +67,7 @@ static const luaL_Reg MODULES[] = {
   {"exhost.logread", luaopen_exhost_logread},
   {"exhost.cgroup_core", luaopen_exhost_cgroup},
   {"exhost.system", luaopen_exhost_system},
+  {"exhost.typed", luaopen_exhost_typed},
   {"cjson", luaopen_cjson},
   {NULL, NULL},
 };
@@ -115,6 +116,9 @@ static int open_state(lua_State *L) {
   lua_getglobal(L, "package");
   lua_getfield(L, -1, "preload");
   luaL_register(L, NULL, MODULES);
+  const luaL_Reg *own = lua_touserdata(L, 3);
+  if (own != NULL)
+    luaL_register(L, NULL, own);
   lua_pop(L, 1);
   if (access(compiled, F_OK) == 0)
     add_compiled_searcher(L, paths->share);
@@ -138,7 +142,7 @@ static int open_state(lua_State *L) {
 
 static void tell_signal(uv_async_t *handle) {
   xh_host *host = handle->data;
-  int signal = __atomic_exchange_n(&host->pending_signal, 0, __ATOMIC_ACQ_REL);
+  int signal = __atomic_exchange_n(&host->lua.signal, 0, __ATOMIC_ACQ_REL);
   if (signal == 0)
     return;
   xh_ref fn = {host->lua.interrupt};
@@ -152,7 +156,7 @@ static void tell_signal(uv_async_t *handle) {
   xh_lua_call(&host->lua, 1);
 }
 
-int xh_host_open(xh_host *host, const xh_paths *paths) {
+int xh_host_open(xh_host *host, const xh_paths *paths, const luaL_Reg *own) {
   *host = (xh_host){.exit_code = 0};
   int err = xh_loop_open(&host->loop);
   if (err < 0)
@@ -170,12 +174,15 @@ int xh_host_open(xh_host *host, const xh_paths *paths) {
   lua_pushcfunction(L, open_state);
   lua_pushlightuserdata(L, &host->lua);
   lua_pushlightuserdata(L, (void *)paths);
-  return xh_lua_call(&host->lua, 2) == 0 ? 0 : UV_ENOMEM;
+  lua_pushlightuserdata(L, (void *)own);
+  return xh_lua_call(&host->lua, 3) == 0 ? 0 : UV_ENOMEM;
 }
 
-void xh_host_signal(xh_host *host, int signal) {
-  __atomic_store_n(&host->pending_signal, signal, __ATOMIC_RELEASE);
+int xh_host_signal(xh_host *host, int signal) {
+  int told = __atomic_add_fetch(&host->lua.unheeded, 1, __ATOMIC_ACQ_REL);
+  __atomic_store_n(&host->lua.signal, signal, __ATOMIC_RELEASE);
   uv_async_send(&host->signals);
+  return told;
 }
 
 static int set_exit_code(lua_State *L) {

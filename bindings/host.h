@@ -8,7 +8,6 @@ typedef struct xh_host {
   xh_loop loop;
   xh_lua lua;
   uv_async_t signals; /* the main thread's way in */
-  int pending_signal; /* last one not told yet; atomic */
   int exit_code;
 } xh_host;
 
@@ -28,8 +27,9 @@ int xh_paths_above(xh_paths *out, const char *file);
 /* Set them from a prefix. */
 int xh_paths_set(xh_paths *out, const char *prefix);
 
-/* Open the loop and the Lua state with all modules. Returns 0 or a negative error. */
-int xh_host_open(xh_host *host, const xh_paths *paths);
+/* Open the loop and the Lua state with all modules, and `own` (or NULL): a program's
+ * own. Returns 0 or a negative error. */
+int xh_host_open(xh_host *host, const xh_paths *paths, const luaL_Reg *own);
 
 /* Push the two arguments of a module's function. It may raise. */
 typedef void (*xh_push_fn)(lua_State *L, void *user);
@@ -41,8 +41,9 @@ int xh_host_enter(xh_host *host, const char *module, xh_push_fn push, void *user
  * Returns the exit code that the script set by its answer. */
 int xh_host_run(xh_host *host, const char *module, int argc, char **argv);
 
-/* From any thread: tell the script about a signal. */
-void xh_host_signal(xh_host *host, int signal);
+/* From any thread: tell the script about a signal. Returns how many it was told of
+ * since it last said that it heeds them (loop.heed). */
+int xh_host_signal(xh_host *host, int signal);
 
 /* Returns 0, or UV_EBUSY when something was left open (a defect). */
 int xh_host_close(xh_host *host);

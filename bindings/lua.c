@@ -99,6 +99,7 @@ void xh_lua_log(const xh_lua *x, const char *level, const char *message) {
 int xh_lua_call(xh_lua *x, int nargs) {
   lua_State *L = x->L;
   int base = lua_gettop(L) - nargs;
+  x->entries++;
   lua_pushcfunction(L, traceback);
   lua_insert(L, base);
   int rc = lua_pcall(L, nargs, 0, base);

@@ -10,6 +10,7 @@
 #define XH_LUA_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <lauxlib.h>
 #include <lua.h>
@@ -17,9 +18,15 @@
 #include "buffer.h"
 #include "loop.h"
 
+typedef struct xh_typed xh_typed; /* lua_typed.c */
+
 typedef struct xh_lua {
   lua_State *L; /* NULL once it was closed */
   xh_loop *loop;
+  xh_typed *typed;  /* NULL until somebody types code */
+  uint64_t entries; /* calls into Lua so far */
+  int signal;       /* the last one that the script was not told yet; atomic */
+  int unheeded;     /* signals since the script said that it heeds them; atomic */
   int refs;         /* references held by C; 0 when everything was closed */
   int interrupt;    /* slot of the function told about signals, 0 = none */
   bool stopping;    /* the script has ended: callbacks are dropped */
@@ -88,5 +95,7 @@ int luaopen_exhost_watch(lua_State *L);
 int luaopen_exhost_logread(lua_State *L);
 int luaopen_exhost_cgroup(lua_State *L);
 int luaopen_exhost_system(lua_State *L);
+int luaopen_exhost_typed(lua_State *L);
+int luaopen_exhost_edit(lua_State *L); /* in the command only */
 
 #endif

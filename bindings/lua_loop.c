@@ -66,6 +66,44 @@ static int timer_stop(lua_State *L) {
   return 0;
 }
 
+typedef struct turn {
+  uv_idle_t idle;
+  xh_lua *x;
+  xh_ref fn;
+} turn;
+
+static void turn_closed(uv_handle_t *handle) {
+  free(handle->data);
+}
+
+static void turn_came(uv_idle_t *idle) {
+  turn *t = idle->data;
+  xh_lua *x = t->x;
+  xh_ref fn = t->fn;
+  uv_close((uv_handle_t *)idle, turn_closed);
+  if (x->L == NULL)
+    return;
+  xh_ref_push(x, &fn);
+  xh_ref_clear(x, &fn);
+  xh_lua_call(x, 0);
+}
+
+/* next_turn(fn): in the loop's next round, when every descriptor and timer had its
+ * turn. Timers cannot do that: some that run long are due again in the same round. */
+static int loop_next_turn(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  turn *t = malloc(sizeof *t);
+  if (t == NULL)
+    return xh_push_error(L, UV_ENOMEM);
+  *t = (turn){.x = xh_lua_from(L)};
+  uv_idle_init(&t->x->loop->uv, &t->idle);
+  t->idle.data = t;
+  uv_idle_start(&t->idle, turn_came);
+  xh_ref_set(t->x, L, &t->fn, 1);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
 /* now() -> seconds of a monotonic clock. */
 static int loop_now(lua_State *L) {
   lua_pushnumber(L, (double)uv_hrtime() / 1e9);
@@ -113,6 +151,13 @@ static int loop_on_interrupt(lua_State *L) {
   return 0;
 }
 
+/* heed(): the signals so far were answered. Without it, one that is told of too many is
+ * taken for deaf and is ended. */
+static int loop_heed(lua_State *L) {
+  __atomic_store_n(&xh_lua_from(L)->unheeded, 0, __ATOMIC_RELEASE);
+  return 0;
+}
+
 /* refs() -> how many Lua values C holds (specs look for leaks). */
 static int loop_refs(lua_State *L) {
   lua_pushinteger(L, xh_lua_from(L)->refs);
@@ -129,11 +174,13 @@ static int loop_step(lua_State *L) {
 static const luaL_Reg TIMER_METHODS[] = {{"stop", timer_stop}, {NULL, NULL}};
 static const luaL_Reg FUNCTIONS[] = {
   {"timer", loop_timer},
+  {"next_turn", loop_next_turn},
   {"now", loop_now},
   {"time", loop_time},
   {"timestamp", loop_timestamp},
   {"boottime", loop_boottime},
   {"on_interrupt", loop_on_interrupt},
+  {"heed", loop_heed},
   {"refs", loop_refs},
   {"step", loop_step},
   {NULL, NULL},

@@ -26,12 +26,15 @@ static int done_signal(void) {
   return SIGRTMAX;
 }
 
+/* An embedder has a terminal of its own, if any. */
+static const luaL_Reg OWN[] = {{"exhost.edit", luaopen_exhost_edit}, {NULL, NULL}};
+
 static void *run_host(void *arg) {
   command *c = arg;
   xh_paths paths;
   c->error = xh_paths_find(&paths);
   if (c->error == 0)
-    c->error = xh_host_open(&c->host, &paths);
+    c->error = xh_host_open(&c->host, &paths, OWN);
   pthread_barrier_wait(&c->opened);
   if (c->error == 0) {
     c->exit_code = xh_host_run(&c->host, "exhost.cli.main", c->argc, c->argv);
@@ -43,16 +46,15 @@ static void *run_host(void *arg) {
 /* The first signals go to the script; one that is deaf to them can still be ended. */
 static void serve_signals(command *c, const sigset_t *set) {
   enum { DEAF_AFTER = 5 };
-  for (int told = 0;; told++) {
+  for (;;) {
     siginfo_t info;
     int signal = sigwaitinfo(set, &info);
     if (signal == done_signal())
       return;
     if (signal <= 0)
       continue;
-    if (told >= DEAF_AFTER)
+    if (xh_host_signal(&c->host, signal) > DEAF_AFTER)
       _exit(128 + signal);
-    xh_host_signal(&c->host, signal);
   }
 }
 

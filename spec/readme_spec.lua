@@ -40,6 +40,11 @@ describe("lua/README.md", function()
           assert.equal(expected.content, ran.out)
         end
       end))
+    elseif block.info == "sh" then
+      it("is true in line " .. block.line, cli.with(function(x)
+        local ran = x:sh("exhost() { \"$exhost\" \"$@\"; }\n" .. block.content)
+        assert.same({ list[i + 1].content, "" }, { ran.out, ran.err })
+      end))
     end
   end
 end)

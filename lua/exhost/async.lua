@@ -17,6 +17,7 @@ local async = {}
 ---@field interrupt fun(word: string)? ends the await it is in
 ---@field children exhost.Task[]? those it waits for in `all`, which share its cancel
 ---@field done boolean?
+---@field preempted boolean? it goes on in the loop's next turn (take_turns)
 
 ---@type table<thread, exhost.Task>
 local tasks = setmetatable({}, { __mode = "k" })
@@ -54,6 +55,8 @@ local function work(fn, ...)
   return work(coroutine.yield(DONE, fn(...)))
 end
 
+local step
+
 local function after_step(task, ok, word, ...)
   if not ok then
     local message = word
@@ -68,10 +71,13 @@ local function after_step(task, ok, word, ...)
   elseif word == DONE then
     if #idle < MOST_IDLE then idle[#idle + 1] = task.co end
     finish(task, true, ...)
+  elseif task.preempted then
+    task.preempted = nil
+    loop.next_turn(function() step(task) end)
   end
 end
 
-local function step(task, ...)
+function step(task, ...)
   return after_step(task, coroutine.resume(task.co, ...))
 end
 
@@ -236,6 +242,13 @@ end
 function async.time_left()
   local task = current()
   return task.deadline and math.max(0, task.deadline - loop.now())
+end
+
+--- Let code that is typed at a prompt take turns with other tasks, also when it never
+--- suspends: repl/session.lua.
+---@param library string the folder of sources that are not interrupted in the middle
+function async.take_turns(library)
+  require("exhost.typed").start(tasks, library)
 end
 
 --- Cancel every task; for the end of a host.

@@ -18,17 +18,19 @@ Client.__index = Client
 
 --- Connect to the host that serves this folder.
 ---@param dir any the executor's folder
+---@param options? { socket: string?, notice: fun(method: string, params: table)? }
 ---@return exhost.Client? client, string? err, string? code "unavailable": nobody serves it
-function client.open(dir)
-  local fd, err, code = listen.connect(dir, server.SOCKET)
+function client.open(dir, options)
+  options = options or {}
+  local fd, err, code = listen.connect(dir, options.socket or server.SOCKET)
   if not fd then
     local nobody = code == "ENOENT" or code == "ECONNREFUSED"
     return nil, nobody and "no host serves this executor" or err, nobody and "unavailable" or "io"
   end
-  local self = setmetatable({ waiting = {}, next_id = 0 }, Client)
+  local self = setmetatable({ waiting = {}, next_id = 0, notice = options.notice }, Client)
   self.reader = lines.open(system.dup(fd), MOST, function(line, why)
     if line then return self:take(line) end
-    self.reader = nil
+    self.reader, self.gone = nil, why or "it hung up"
     for _, done in pairs(self.waiting) do
       done(nil, "the host hung up" .. (why and ": " .. why or ""), "unavailable")
     end
@@ -40,6 +42,9 @@ end
 
 function Client:take(line)
   local answer = json.decode(line)
+  if type(answer) == "table" and answer.method and self.notice then
+    return self.notice(answer.method, answer.params)
+  end
   local done = type(answer) == "table" and answer.id and self.waiting[answer.id]
   if not done then return end
   self.waiting[answer.id] = nil
@@ -57,6 +62,7 @@ end
 function Client:call(method, params)
   self.next_id = self.next_id + 1
   local id = self.next_id
+  if self.gone then return nil, "the host is gone: " .. self.gone, "unavailable" end
   return async.await(function(done)
     local ok, err = self.writer:put(json.encode { jsonrpc = "2.0", id = id, method = method,
       params = params } .. "\n")

@@ -2,6 +2,7 @@
 --- evaluated without any library.
 local schema = require "exhost.schema"
 local text = require "exhost.text"
+local typed = require "exhost.typed"
 
 local config = {}
 
@@ -91,7 +92,12 @@ local function run_limited(chunk)
   end, "", MAX_INSTRUCTIONS)
   local ok, value = pcall(chunk)
   strings.__index = methods
-  if hook then debug.sethook(hook, mask, count) else debug.sethook() end
+  if type(hook) == "function" then
+    debug.sethook(hook, mask, count)
+  else
+    debug.sethook()
+    typed.watch() -- its hook is C's, which Lua cannot put back
+  end
   return ok, value
 end
 

@@ -24,10 +24,8 @@ local function open(options)
     settings.ceiling, err, code = decode_object(options.ceiling, "ceiling")
     if not settings.ceiling then return nil, err, code end
   end
-  settings.serve, settings.attach = options.serve or settings.serve, options.attach or nil
-  if settings.attach then
-    return nil, "attach: there is no REPL to attach to in this version", "unsupported"
-  end
+  settings.serve = options.serve or settings.serve
+  settings.attach = options.attach or settings.attach
   return executor.open { id = options.executor, state_dir = options.state_dir,
     backend = options.backend, settings = settings, lua_path = options.lua_path,
     lenient = not options.strict }
@@ -74,13 +72,14 @@ return function(options, host)
     if calls[call] then async.cancel(calls[call]) end
   end
 
-  local recovery, socket
+  local recovery
+  local sockets = {}
 
   local function on_close()
     async.spawn(function()
       local tasks = { recovery }
       for _, task in pairs(calls) do tasks[#tasks + 1] = task end
-      if socket then socket:close() end
+      for _, socket in ipairs(sockets) do socket:close() end
       for _, task in ipairs(tasks) do async.cancel(task) end
       for _, task in ipairs(tasks) do async.join(task) end
       ex:close()
@@ -91,11 +90,17 @@ return function(options, host)
     local err, code
     ex, err, code = open(options)
     if not ex then return host.failed(code or "internal", err) end
-    if ex.settings.serve then
-      socket, err, code = server.open(ex, { log = host.log })
-      if not socket then
-        ex:close()
-        return host.failed(code, err)
+    for _, kind in ipairs { "serve", "attach" } do
+      if ex.settings[kind] then
+        local open_socket = kind == "serve" and server.open or require("exhost.repl.remote").open
+        local socket
+        socket, err, code = open_socket(ex, { log = host.log })
+        if not socket then
+          for _, other in ipairs(sockets) do other:close() end
+          ex:close()
+          return host.failed(code, err)
+        end
+        sockets[#sockets + 1] = socket
       end
     end
     recovery = async.spawn(function()

@@ -35,6 +35,7 @@ function Connection:close()
   for _, task in pairs(self.calls) do async.cancel(task) end -- the calls, not the executions
   self.server.connections[self] = nil
   self.server.count = self.server.count - 1
+  self.server.dialect.closed(self)
 end
 
 --- Send a line. A peer that does not read what it asked for is hung up on.
@@ -47,6 +48,23 @@ function Connection:send(value, fd)
   end
 end
 
+--- What a socket is for. `call` may suspend.
+---@class exhost.Dialect
+---@field socket string its name in the executor's folder
+---@field knows fun(method: string): boolean
+---@field call fun(conn: exhost.Connection, method: string, params: any): any, any, string?, table?
+---@field opened fun(conn: exhost.Connection)
+---@field closed fun(conn: exhost.Connection)
+local RPC = {
+  socket = server.SOCKET,
+  knows = function(method) return rpc.METHODS[method] ~= nil end,
+  call = function(conn, method, params)
+    return rpc.call(conn.server.executor, method, params)
+  end,
+  opened = function() end,
+  closed = function() end,
+}
+
 local function error_object(code, message, data)
   return { code = code, message = message, data = data }
 end
@@ -54,14 +72,14 @@ end
 local NUMBERS = { invalid = INVALID_PARAMS }
 
 function Connection:perform(id, method, params)
-  local value, more, code, data = rpc.call(self.server.executor, method, params)
+  local value, more, code, data = self.server.dialect.call(self, method, params)
   local fd = type(more) == "number" and more or nil
   if id == nil then -- a notification is not answered
     if fd then system.close(fd) end
     return
   end
   if value == nil then
-    local number = not rpc.METHODS[method] and NO_METHOD or NUMBERS[code] or OWN
+    local number = not self.server.dialect.knows(method) and NO_METHOD or NUMBERS[code] or OWN
     data = data or {}
     data.code = code or "internal"
     local failed = error_object(number, tostring(more), data)
@@ -127,14 +145,15 @@ function Connection:take(line)
   self:begin(request)
 end
 
-function Server:connect(fd)
+function Server:connect(fd, uid, pid)
   local other = system.dup(fd)
   if not other or self.count >= MOST_CONNECTIONS then
     system.close(fd)
     if other then system.close(other) end
     return
   end
-  local conn = setmetatable({ server = self, calls = {}, in_flight = 0 }, Connection)
+  local conn = setmetatable({ server = self, calls = {}, in_flight = 0, uid = uid, pid = pid },
+    Connection)
   conn.writer = outlet.open(fd, MOST_QUEUED, function(word)
     if word == "gone" then conn:close() end
   end)
@@ -149,6 +168,7 @@ function Server:connect(fd)
   end)
   self.connections[conn] = true
   self.count = self.count + 1
+  self.dialect.opened(conn)
 end
 
 function Server:close()
@@ -158,18 +178,19 @@ end
 
 --- Listen in the executor's folder, or on a socket that was given (socket activation).
 ---@param executor exhost.Executor
----@param options? { fd: integer?, log: fun(level: string, message: string)? }
+---@param options? { fd: integer?, log: fun(level: string, message: string)?,
+--- dialect: exhost.Dialect? }
 ---@return exhost.Server? server, string? err, string? code
 function server.open(executor, options)
   options = options or {}
   local self = setmetatable({ executor = executor, connections = {}, count = 0,
-    log = options.log or function() end }, Server)
-  local function connected(fd) self:connect(fd) end
+    dialect = options.dialect or RPC, log = options.log or function() end }, Server)
+  local function connected(fd, uid, pid) self:connect(fd, uid, pid) end
   local err, code
   if options.fd then
     self.listener, err, code = listen.wrap(options.fd, connected)
   else
-    self.listener, err, code = listen.open(executor.state.dir, server.SOCKET, connected)
+    self.listener, err, code = listen.open(executor.state.dir, self.dialect.socket, connected)
   end
   if self.listener then return self end
   if code == "EADDRINUSE" then

@@ -21,6 +21,11 @@ function loop.timer(seconds, fn) end
 --- fn is not called any more. Any number of times.
 function Timer:stop() end
 
+--- Call fn in the loop's next round, when every descriptor and timer had its turn.
+---@param fn fun()
+---@return true?, string?, string?
+function loop.next_turn(fn) end
+
 --- Seconds of a monotonic clock.
 ---@return number
 function loop.now() end
@@ -42,6 +47,10 @@ function loop.boottime(seconds) end
 --- Who is told of the signals that the command gets; nil: they end it.
 ---@param fn fun(signal: integer)?
 function loop.on_interrupt(fn) end
+
+--- The signals so far were answered: a program that is told of six and never says so is
+--- taken for deaf, and ended.
+function loop.heed() end
 
 --- How many Lua values C holds now.
 ---@return integer

@@ -154,3 +154,25 @@ describe("loop.refs", function()
     assert.equal(before, loop.refs())
   end)
 end)
+
+describe("loop.next_turn", function()
+  it("comes once, after what is ready now, however long each takes", task(function()
+    local order, rounds = {}, 0
+    local function long()
+      rounds = rounds + 1
+      local ends = loop.now() + 0.003
+      repeat until loop.now() > ends
+      if rounds < 20 then loop.next_turn(long) end
+    end
+    loop.next_turn(long)
+    loop.next_turn(long)
+    loop.timer(0, function() order[#order + 1] = rounds end)
+    async.sleep(0.2)
+    assert.is_true(order[1] <= 4, order[1])
+    assert.is_true(rounds >= 20)
+  end))
+
+  it("is refused without a function", function()
+    assert.is_false(pcall(loop.next_turn))
+  end)
+end)

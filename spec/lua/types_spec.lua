@@ -1,8 +1,8 @@
---- lua/exhost/types.lua names what the modules in C have, and nothing else.
+--- lua/exhost/types.lua and repl/types.lua name what the modules in C have, and nothing else.
 
 local MODULES = { loop = "loop", dirs = "dir", process = "process_core", channel = "channel",
   watch = "watch", logread = "logread", collect = "collect", outlet = "outlet",
-  lines = "lines", listen = "listen",
+  lines = "lines", listen = "listen", typed = "typed", edit = "edit",
   http = "http_core", cgroup = "cgroup_core", system = "system" }
 
 local function read(path)
@@ -13,7 +13,7 @@ local function read(path)
 end
 
 describe("types.lua", function()
-  local text = read("lua/exhost/types.lua")
+  local text = read("lua/exhost/types.lua") .. read("lua/exhost/repl/types.lua")
 
   it("compiles", function() assert(loadstring(text)) end)
 

@@ -39,14 +39,7 @@ end
 ---@param rows string[][] the first is the heading
 function Context:print_table(rows, paint)
   local columns = system.terminal(1)
-  local widths = {}
-  for _, cells in ipairs(rows) do
-    for i, cell in ipairs(cells) do widths[i] = math.max(widths[i] or 0, #cell) end
-  end
-  for r, cells in ipairs(rows) do
-    local line = {}
-    for i, cell in ipairs(cells) do line[i] = cell .. (" "):rep(widths[i] - #cell) end
-    line = table.concat(line, "  "):gsub(" +$", "")
+  for r, line in ipairs(require("exhost.listing").lines(rows)) do
     if columns and columns > 0 and #line > columns then line = line:sub(1, columns) end
     if columns and paint and r > 1 and not os.getenv("NO_COLOR") then line = paint(r, line) end
     self:print(line)

@@ -21,10 +21,13 @@ local GLOBAL = {
 local COMMANDS = {
   "run", "start", "wait", "logs", "cancel", "pause", "resume", "signal", "exec", "stats", "update",
   "ps", "inspect", "why", "remove", "cleanup", "plan", "gpus", "policy",
-  "doctor", "serve", "rpc", "lua", "conformance", "version", "help",
+  "doctor", "serve", "rpc", "repl", "lua", "conformance", "version", "help",
 }
 local KNOWN = {}
 for _, name in ipairs(COMMANDS) do KNOWN[name] = true end
+
+-- Before the command only: `run -e` is another.
+local CODE = { "-e", key = "code", value = "CODE", many = true }
 
 --- Global options may stand before or after the command's name.
 local function with_global(options)
@@ -44,9 +47,10 @@ local function wants_json(argv)
 end
 
 local function run(argv, commands)
-  local global, err = args.parse(argv, 1, GLOBAL, true)
+  local global, err = args.parse(argv, 1, with_global { CODE }, true)
   local ctx = context.new(global or { json = wants_json(argv) })
   if not global then return ctx:usage(err) end
+  if global.code then table.insert(global, 1, "repl") end
   local name = global.version and "version" or global[1]
   if global.help or not name then
     name = name or "help"
@@ -68,6 +72,7 @@ local function run(argv, commands)
     if parsed[option.key] == nil then parsed[option.key] = global[option.key] end
   end
   ctx:configure(parsed)
+  parsed.code = parsed.code or global.code
   if parsed.help then return commands.help(ctx, { name }) end
   return command.run(ctx, parsed)
 end

@@ -2,39 +2,20 @@
 
 local async = require "exhost.async"
 local json = require "exhost.json"
+local listing = require "exhost.listing"
 local loop = require "exhost.loop"
 local system = require "exhost.system"
-local times = require "exhost.times"
-local units = require "exhost.units"
 
 local WATCH_SECONDS = 1
-local COLUMNS = { "EXECUTION", "JOB", "BACKEND", "STATUS", "EXIT", "STARTED", "RAN" }
-
-local function seconds(text)
-  return text and times.parse_rfc3339(text) or nil
-end
-
-local function duration(entry)
-  local from, to = seconds(entry.started_at), seconds(entry.finished_at)
-  if not from then return "-" end
-  return units.format_duration(math.max(0, math.floor((to or loop.time()) - from)))
-end
-
-local function row(entry)
-  local exit = entry.exit_code and string.format("%d", entry.exit_code) or "-"
-  if entry.reason and entry.reason ~= "exited" then exit = exit .. " " .. entry.reason end
-  return { entry.execution_id, entry.job_id or "-", entry.backend or "-", entry.status, exit,
-    entry.started_at and entry.started_at:sub(1, 19) .. "Z" or "-", duration(entry) }
-end
 
 local COLORS = { running = 32, paused = 33, failed = 31 }
 
 local function show(ctx, options, list)
   if ctx.json then return ctx:print_json(json.array(list)) end
-  local rows = { COLUMNS }
+  local rows = { listing.COLUMNS }
   for i, entry in ipairs(list) do
     if options.quiet then ctx:print(entry.execution_id) end
-    rows[i + 1] = row(entry)
+    rows[i + 1] = listing.row(entry)
   end
   if options.quiet then return 0 end
   ctx:print_table(rows, function(i, line)

@@ -34,14 +34,25 @@ local function keep_house(ex, log)
 end
 
 return {
-  usage = "serve",
+  usage = "serve [--attach]",
   summary = "serve a socket in the state folder until told to end",
-  options = {},
-  run = function(ctx)
+  options = {
+    { "--attach", key = "attach",
+      help = "let our own user and root attach prompts (exhost repl --attach)" },
+  },
+  run = function(ctx, options)
     return ctx:with_executor(function(ex)
       local log = logger(ctx)
       local opened, err, code = server.open(ex, { fd = activated(), log = log })
       if not opened then return ctx:fail("serve: " .. err, code) end
+      local prompts
+      if options.attach or ex.settings.attach then
+        prompts, err, code = require("exhost.repl.remote").open(ex, { log = log })
+        if not prompts then
+          opened:close()
+          return ctx:fail("serve: prompts: " .. err, code)
+        end
+      end
       log("info", string.format("serving executor %s in %s", ex:id(), ex.state.path))
       local keeper = async.spawn(keep_house, { on_error = function(message)
         log("error", tostring(message))
@@ -54,6 +65,7 @@ return {
       async.cancel(keeper)
       log("info", string.format("ending on signal %s; executions go on", tostring(signal)))
       opened:close()
+      if prompts then prompts:close() end
       return 0
     end)
   end,

@@ -1,59 +1,7 @@
 --- exhost why: an execution's story on one screen.
 
 local json = require "exhost.json"
-local signals = require "exhost.signals"
-local times = require "exhost.times"
-local units = require "exhost.units"
-
-local SKIP = { at = true, event = true }
-
-local function seconds(text)
-  local sec, nsec = times.parse_rfc3339(text or "")
-  return sec and sec + nsec / 1e9
-end
-
-local function show(key, value)
-  if type(value) == "table" then
-    local parts = {}
-    if #value > 0 then
-      for _, item in ipairs(value) do parts[#parts + 1] = show(nil, item) end
-      value = table.concat(parts, "; ")
-    else
-      local keys = {}
-      for name in pairs(value) do keys[#keys + 1] = name end
-      table.sort(keys)
-      for _, name in ipairs(keys) do parts[#parts + 1] = show(name, value[name]) end
-      value = "{" .. table.concat(parts, ", ") .. "}"
-    end
-  elseif type(value) == "number" then
-    value = key == "signal" and signals.name(value) or string.format("%.14g", value)
-  end
-  return key and key .. " " .. tostring(value) or tostring(value)
-end
-
-local function describe(event)
-  local keys, parts = {}, {}
-  for key in pairs(event) do
-    if not SKIP[key] then keys[#keys + 1] = key end
-  end
-  table.sort(keys)
-  for _, key in ipairs(keys) do parts[#parts + 1] = show(key, event[key]) end
-  return table.concat(parts, ", ")
-end
-
-local function print_story(ctx, story)
-  local first = seconds(story[1] and story[1].at)
-  local last = first
-  for _, event in ipairs(story) do
-    local at = seconds(event.at)
-    local since = at and first and units.format_duration(math.max(0, at - first)) or "?"
-    local step = at and last and at - last >= 1 and " (+" .. units.format_duration(at - last) .. ")"
-      or ""
-    last = at or last
-    local text = string.format("%-10s %-14s %s%s", since, event.event, describe(event), step)
-    ctx:print((text:gsub("%s+$", "")))
-  end
-end
+local story_lines = require "exhost.story"
 
 return {
   usage = "why ID",
@@ -64,8 +12,7 @@ return {
       local story, err, code = ex:why(id)
       return story and json.array(story), err, code
     end, function(story, id)
-      ctx:print("execution " .. id .. ", from " .. (story[1] and story[1].at or "?"))
-      print_story(ctx, story)
+      for _, line in ipairs(story_lines(id, story)) do ctx:print(line) end
     end)
   end,
 }
