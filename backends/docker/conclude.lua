@@ -1,6 +1,6 @@
 --- What the engine knows of a container that has ended: one inspect, and who killed it.
 
-local client = require "backends.docker.client"
+local containers = require "backends.docker.containers"
 local json = require "exhost.json"
 local loop = require "exhost.loop"
 local provision = require "backends.docker.provision"
@@ -26,14 +26,14 @@ end
 
 --- Evidence for the result. `exit` is the shim's, nil when there is none. Suspends.
 ---@return table? evidence, string? err, string? code
-return function(api, execution, exit)
+return function(backend, execution, exit)
+  local api = backend.api
   local evidence = {}
   for _, limit in ipairs(execution.plan.unenforced or {}) do
     evidence.unenforced = evidence.unenforced or json.array {}
     table.insert(evidence.unenforced, limit)
   end
-  local path = "/containers/" .. client.escape(execution.handle)
-  local record, err, code = api:call("GET", path .. "/json")
+  local record, err, code = containers.inspect(backend, execution)
   if not record then
     evidence.inspect = err
     if code == "not_found" then

@@ -1,7 +1,7 @@
 --- A command inside a running container: exec create, start, inspect.
 
 local async = require "exhost.async"
-local client = require "backends.docker.client"
+local containers = require "backends.docker.containers"
 local json = require "exhost.json"
 local system = require "exhost.system"
 
@@ -23,9 +23,9 @@ end
 --- Run argv and wait. Suspends. When the caller is interrupted the engine lets the command
 --- go on, as it has no call that ends it; it ends with its container.
 ---@return table? result, string? err, string? code, table? data
-return function(api, container, argv, options, limit)
-  local created, err, code, data = api:call("POST", "/containers/" .. client.escape(container)
-    .. "/exec", { body = { AttachStdout = true, AttachStderr = true, Cmd = json.array(argv) } })
+return function(api, execution, argv, options, limit)
+  local created, err, code, data = api:call("POST", containers.path(execution) .. "/exec",
+    { body = { AttachStdout = true, AttachStderr = true, Cmd = json.array(argv) } })
   if not created then return nil, err, code, data end
   local answer
   answer, err, code, data = api:call("POST", "/exec/" .. created.Id .. "/start",

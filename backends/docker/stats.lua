@@ -2,7 +2,7 @@
 -- Field names: Docker Engine API 1.41, ContainerStats; the percentages are the docker
 -- command's formulas.
 
-local client = require "backends.docker.client"
+local containers = require "backends.docker.containers"
 local loop = require "exhost.loop"
 
 local NETWORK = { "rx_bytes", "rx_packets", "rx_errors", "rx_dropped", "tx_bytes", "tx_packets",
@@ -51,8 +51,8 @@ end
 
 --- Takes 1 to 2 s: the engine looks twice for the processor's share. Suspends.
 ---@return table? stats, string? err, string? code, table? data
-return function(api, container)
-  local s, err, code, data = api:call("GET", "/containers/" .. client.escape(container) .. "/stats",
+return function(api, execution)
+  local s, err, code, data = api:call("GET", containers.path(execution) .. "/stats",
     { query = { stream = "false" } })
   if not s then return nil, err, code, data end
   return { cpu_usage = cpu(s), memory = memory(s), network = network(s), block_io = blocks(s),

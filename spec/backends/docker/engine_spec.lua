@@ -1,55 +1,13 @@
---- Docker jobs on a real engine: EXHOST_DOCKER_SOCKET names its socket, which has bb:1.
+--- Docker jobs on a real engine: spec/support/docker.lua.
 
 local async = require "exhost.async"
 local base64 = require "exhost.base64"
-local client = require "backends.docker.client"
+local docker = require "support.docker"
 local executor = require "exhost.executor"
-local scratch = require "support.scratch"
 local system = require "exhost.system"
 
-local socket = os.getenv("EXHOST_DOCKER_SOCKET")
-
-local function request(fields, params)
-  local id = "e-" .. system.random_hex(6)
-  local made = { job_id = id, execution_id = id, stop_grace = 1,
-    engine_spec = { type = "docker", params = { image = "bb:1" } } }
-  for key, value in pairs(fields or {}) do made[key] = value end
-  for key, value in pairs(params or {}) do made.engine_spec.params[key] = value end
-  return made
-end
-
-local function sh(script, fields, params)
-  params = params or {}
-  params.entrypoint = { "/bin/sh", "-c", script }
-  return request(fields, params)
-end
-
---- A body with an executor on the engine; everything of it is removed afterwards.
-local function with(body, settings)
-  return scratch.with(function(_, path)
-    if not socket then return pending "EXHOST_DOCKER_SOCKET is not set" end
-    settings = settings or {}
-    settings.backends = { docker = { host = socket } }
-    local ex = assert(executor.open { id = "spec-" .. system.random_hex(4),
-      state_dir = path .. "/state", backend = "docker", settings = settings })
-    local ok, err = xpcall(body, function(e)
-      return type(e) == "table" and e or debug.traceback(e, 2)
-    end, ex, path)
-    local clean, why = ex:cleanup()
-    ex:close()
-    if not ok then error(err, 0) end
-    assert(clean, why)
-  end)
-end
-
-local function api()
-  return assert(client.open(socket))
-end
-
-local function containers(ex)
-  local backend = assert(ex:backend())
-  return assert(backend:list())
-end
+local api, containers, request, sh, with = docker.api, docker.containers, docker.request,
+  docker.sh, docker.with
 
 describe("docker: what an engine refuses", function()
   local SAYS = {

@@ -1,0 +1,69 @@
+--- Docker jobs for specs, on a real engine: EXHOST_DOCKER_SOCKET names its socket, which has
+-- the image bb:1, a busybox.
+
+local client = require "backends.docker.client"
+local executor = require "exhost.executor"
+local scratch = require "support.scratch"
+local system = require "exhost.system"
+
+local docker = {}
+
+docker.socket = os.getenv("EXHOST_DOCKER_SOCKET")
+
+--- A request with ids of its own.
+---@param fields table? of the request
+---@param params table? of its engine
+function docker.request(fields, params)
+  local id = "e-" .. system.random_hex(6)
+  local made = { job_id = id, execution_id = id, stop_grace = 1,
+    engine_spec = { type = "docker", params = { image = "bb:1" } } }
+  for key, value in pairs(fields or {}) do made[key] = value end
+  for key, value in pairs(params or {}) do made.engine_spec.params[key] = value end
+  return made
+end
+
+--- One that runs a shell script.
+function docker.sh(script, fields, params)
+  params = params or {}
+  params.entrypoint = { "/bin/sh", "-c", script }
+  return docker.request(fields, params)
+end
+
+--- Open an executor on the engine, in a state folder. Its id is made up unless given.
+function docker.open(path, settings, id)
+  local own = { backends = { docker = { host = docker.socket } } }
+  for key, value in pairs(settings or {}) do own[key] = value end
+  return assert(executor.open { id = id or "spec-" .. system.random_hex(4),
+    state_dir = path .. "/state", backend = "docker", settings = own })
+end
+
+--- A spec's body with an executor on the engine and a folder; everything of the executor is
+--- removed afterwards.
+---@param body fun(ex, path: string)
+---@param settings table?
+function docker.with(body, settings)
+  return scratch.with(function(_, path)
+    if not docker.socket then return pending "EXHOST_DOCKER_SOCKET is not set" end
+    local ex = docker.open(path, settings)
+    local ok, err = xpcall(body, function(e)
+      return type(e) == "table" and e or debug.traceback(e, 2)
+    end, ex, path)
+    local clean, why = ex:cleanup()
+    ex:close()
+    if not ok then error(err, 0) end
+    assert(clean, why)
+  end)
+end
+
+--- A client of the engine; close() it.
+function docker.api()
+  return assert(client.open(docker.socket))
+end
+
+--- The containers of an executor, as the engine lists them. Suspends.
+function docker.containers(ex)
+  local backend = assert(ex:backend())
+  return assert(backend:list())
+end
+
+return docker
