@@ -14,6 +14,7 @@ local network = require "backends.docker.network"
 local params = require "backends.docker.params"
 local provision = require "backends.docker.provision"
 local reference = require "backends.docker.reference"
+local docker_settings = require "backends.docker.settings"
 local signals = require "exhost.signals"
 local stats = require "backends.docker.stats"
 
@@ -24,9 +25,12 @@ Docker.__index = Docker
 
 local function open(config)
   local settings = config.settings or {}
-  local api, err, code = client.open(((settings.backends or {}).docker or {}).host)
+  local own, err, code = docker_settings.check((settings.backends or {}).docker)
+  if not own then return nil, err, code end
+  local api
+  api, err, code = client.open(own.host)
   if not api then return nil, err, code end
-  return setmetatable({ name = "docker", settings = settings, api = api,
+  return setmetatable({ name = "docker", settings = settings, own = own, api = api,
     executor = config.executor or "default" }, Docker)
 end
 
@@ -95,7 +99,7 @@ end
 function Docker:create(execution)
   local asked = execution.request
   local found, err, code, data = image.ensure(self.api, asked.engine_spec.params,
-    self.settings.image_pull or "missing", {
+    self.settings.image_pull or "missing", { settings = self.own,
       cancelled = execution.cancelled,
       report = function(fields) execution.event("pull", fields) end })
   if not found then return nil, err, code, data end

@@ -1,9 +1,8 @@
 --- What this host has for microVMs: the binary and its version, kernels, memory.
 
-local async = require "exhost.async"
+local capture = require "exhost.capture"
 local dirs = require "exhost.dir"
 local fs = require "exhost.fs"
-local process = require "exhost.process_core"
 
 local host = {}
 
@@ -44,34 +43,6 @@ function host.binary(settings)
   return path
 end
 
---- Run a program, answer what it printed. Suspends.
-local function output_of(path, argument)
-  local memory, err = dirs.memory("version", "")
-  if not memory then return nil, err end
-  local child
-  local status, signal = async.with_deadline(VERSION_SECONDS, function()
-    return async.await(function(done)
-      local why
-      child, why = process.spawn { file = path, argv = { path, argument },
-        fds = { [1] = memory:number() }, on_exit = done }
-      if not child then done(nil, why) end
-    end)
-  end)
-  local text
-  if status == 0 and signal == 0 then
-    local file = io.open("/proc/self/fd/" .. memory:number(), "rb")
-    text = file and file:read(4096) or ""
-    if file then file:close() end
-  elseif status == nil then
-    err = tostring(signal)
-    if child then child:signal(9) child:release() end
-  else
-    err = signal ~= 0 and "killed by signal " .. signal or "exit status " .. status
-  end
-  memory:close()
-  return text, err
-end
-
 local function at_least(version, least)
   return version[1] > least[1] or version[1] == least[1] and version[2] >= least[2]
 end
@@ -94,7 +65,7 @@ function host.version(cache, path)
   end
   local key = path .. ":" .. st.mtime .. ":" .. st.size
   if cache[key] then return cache[key] end
-  local text, err = output_of(path, "--version")
+  local text, err = capture.run({ path, "--version" }, { seconds = VERSION_SECONDS })
   if not text then
     return nil, string.format("ask %s for its --version: %s", path, err), "unavailable"
   end

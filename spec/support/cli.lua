@@ -45,10 +45,19 @@ function Cli:sh(script)
   return command.sh(script, { env = env })
 end
 
+--- The command on the state in a folder, with an environment.
+---@param path string
+---@param env table<string, string>
+function cli.at(path, env)
+  env.HOME = path
+  return setmetatable({ path = path, env = env }, Cli)
+end
+
 --- A spec's body, given a command on a fresh folder. What it leaves is cleaned up.
 function cli.with(body)
   return scratch.with(function(dir, path)
-    local self = setmetatable({ path = path, dir = dir, env = { HOME = path } }, Cli)
+    local self = cli.at(path, {})
+    self.dir = dir
     local ok, err = xpcall(body, function(e)
       return type(e) == "table" and e or debug.traceback(e, 2)
     end, self)

@@ -19,7 +19,7 @@ local KEPT = { "PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS" }
 local function environment(own)
   local env = {}
   for _, name in ipairs(KEPT) do
-    local value = os.getenv(name)
+    local value = not (own and own[name]) and os.getenv(name)
     if value then env[#env + 1] = name .. "=" .. value end
   end
   for name, value in pairs(own or {}) do env[#env + 1] = name .. "=" .. value end

@@ -1,0 +1,59 @@
+--- Run a program of the machine, briefly, and take what it prints: no shell, no descriptor of
+-- ours, no more than it is given, and it ends when its time is over.
+
+local async = require "exhost.async"
+local dirs = require "exhost.dir"
+local process = require "exhost.process_core"
+
+local capture = {}
+
+local MAX_OUTPUT = 65536
+
+local function read(memory)
+  local file = io.open("/proc/self/fd/" .. memory:number(), "rb")
+  local text = file and file:read(MAX_OUTPUT) or ""
+  if file then file:close() end
+  return text
+end
+
+--- Its end: status and signal, or nil and why not. Suspends.
+local function run(argv, env, fds)
+  local child, failure
+  local status, signal = async.await(function(done)
+    child, failure = process.spawn { file = argv[1], argv = argv, env = env, fds = fds,
+      on_exit = done }
+    if not child then return done(nil, failure) end
+    return function() child:signal(9) end
+  end)
+  if child then child:release() end
+  return status, signal
+end
+
+--- Run argv to its end. Suspends.
+---@param argv string[] the first is the path of the program
+---@param options { seconds: number, env: string[]?, input: string? } input: of its stdin
+---@return string? stdout at most 64 KiB of it; nil when it failed
+---@return string? err "exit status 1", "killed by signal 9", "timeout", or why it cannot run
+---@return string? printed what it wrote before it failed
+function capture.run(argv, options)
+  local out, err = dirs.memory("stdout", "")
+  if not out then return nil, err end
+  local input
+  if options.input then
+    input, err = dirs.memory("stdin", options.input)
+    if not input then
+      out:close()
+      return nil, err
+    end
+  end
+  local status, signal = async.with_deadline(options.seconds, run, argv, options.env,
+    { [0] = input and input:number(), [1] = out:number() })
+  local text = read(out)
+  out:close()
+  if input then input:close() end
+  if status == 0 and signal == 0 then return text end
+  if status == nil then return nil, tostring(signal), text end
+  return nil, signal ~= 0 and "killed by signal " .. signal or "exit status " .. status, text
+end
+
+return capture
