@@ -16,10 +16,15 @@ local CALL_SECONDS = 60
 local Client = {}
 Client.__index = Client
 
-local function number(version)
+--- An API version as a number, so that versions can be compared; nil when it is none.
+---@param version string? "1.41"
+---@return integer?
+function client.number(version)
   local major, minor = tostring(version):match("^(%d+)%.(%d+)$")
   return major and major * 1000 + minor or nil
 end
+
+local number = client.number
 
 --- Whether the engine's API is at least this.
 function Client:at_least(version)

@@ -3,6 +3,7 @@
 local containers = require "backends.docker.containers"
 local json = require "exhost.json"
 local loop = require "exhost.loop"
+local times = require "exhost.times"
 local provision = require "backends.docker.provision"
 
 local EVENTS_SECONDS = 5
@@ -22,6 +23,14 @@ local function last_kill(api, id, started)
       end
     end })
   return killed
+end
+
+--- Whether it ended while the engine was away: then nobody read the last of its output, and
+--- engines do not keep it.
+local function ended_unseen(exit, state)
+  local away = exit.engine_away_at and times.parse_rfc3339(exit.engine_away_at)
+  local ended = away and times.parse_rfc3339(state.FinishedAt or "")
+  return ended ~= nil and ended >= away
 end
 
 --- Evidence for the result. `exit` is the shim's, nil when there is none. Suspends.
@@ -51,6 +60,9 @@ return function(backend, execution, exit)
     evidence.finished_at = state.FinishedAt
   end
   if state.Error and state.Error ~= "" then evidence.engine_error = state.Error end
+  if exit and ended_unseen(exit, state) then
+    evidence.output = "the engine was away when it ended: what was written meanwhile may be missing"
+  end
   local code_seen = exit and tonumber(exit.code) or state.ExitCode
   local stopped = exit and exit.stop_by
   if code_seen and code_seen > 128 and not stopped then

@@ -48,7 +48,10 @@ typedef struct xh_engine {
   bool removed;    /* somebody else did */
   bool no_history; /* only what is put out from now on can be had */
   uint64_t reattached;
-  xh_halt halt;   /* what is still to be done */
+  uint64_t
+    lost_at;    /* realtime of the first cut since the output was last followed, or 0 */
+  bool away;    /* and since then nobody listened there */
+  xh_halt halt; /* what is still to be done */
   xh_halt acting; /* what the call is about */
   bool kill_due;
   bool no_kill; /* the engine's `kill` does not apply: use its `stop` */

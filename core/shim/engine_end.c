@@ -90,6 +90,8 @@ void xh_engine_evidence(xh_shim *s, xh_text *out) {
     xh_text_pair(out, "pipe_grace", "expired");
   if (e->output.gaps > 0)
     xh_text_count(out, "gaps", e->output.gaps);
+  if (e->away) /* of what is written to an engine that is away not all is kept */
+    xh_text_time(out, "engine_away_at", e->lost_at);
   if (e->reattached > 0)
     xh_text_count(out, "reattached", e->reattached);
 }

@@ -48,6 +48,9 @@ static bool is_new(xh_engine *e, xh_engine_call which) {
 static void lost(xh_shim *s, xh_engine_call which, uint64_t now) {
   xh_call *call = &s->engine->calls[which];
   s->engine->broken |= call->state == XH_CALL_FAILED || which == XH_ENGINE_OUT;
+  s->engine->away |= call->state == XH_CALL_FAILED && call->sent == 0;
+  if (s->engine->lost_at == 0)
+    s->engine->lost_at = xh_clock(CLOCK_REALTIME);
   xh_call_drop(call);
   xh_engine_rest(s->engine, which, now);
   xh_engine_want(s->engine, XH_ENGINE_ASK, 0);
@@ -59,8 +62,13 @@ static void ended(xh_shim *s, xh_engine_call which, uint64_t now, uint64_t ask) 
   xh_engine_want(s->engine, XH_ENGINE_ASK, ask);
 }
 
-static void reattached(xh_engine *e) {
+static void reattached(xh_shim *s) {
+  xh_engine *e = s->engine;
   e->broken = false;
+  if (s->phase != XH_ENDING) {
+    e->lost_at = 0;
+    e->away = false;
+  }
   e->reattached++;
   e->output.gaps += e->output.inexact || e->no_history;
 }
@@ -80,7 +88,7 @@ static void settle_out(xh_shim *s, uint64_t now) {
     if (parked(s))
       xh_engine_want(e, XH_ENGINE_WAIT, 0);
     else
-      reattached(e);
+      reattached(s);
   }
   if (call->state != XH_CALL_DONE)
     return;

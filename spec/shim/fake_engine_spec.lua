@@ -157,6 +157,7 @@ describe("a shim's engine", function()
     assert.same({ "4", "one\ntwo\nthree\n", "14", nil }, { exit.code, out, exit.stdout_bytes,
       exit.gaps })
     assert.equal("1", exit.reattached)
+    assert.is_nil(exit.engine_away_at)
   end))
 
   it("may die, and the container ends meanwhile", with({ script = { { out = "one\n" },
@@ -164,6 +165,7 @@ describe("a shim's engine", function()
     state = { code = 6 } }, function(e, dir)
     local exit, out = run(e, dir)
     assert.same({ "6", "one\ntwo\n", nil }, { exit.code, out, exit.gaps })
+    assert.matches("^%d+%-%d+%-%d+T.*Z$", exit.engine_away_at)
   end))
 
   it("may die with the host's word in between", with({ script = { { sleep = 5 }, { die = 200 },

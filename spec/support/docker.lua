@@ -1,14 +1,18 @@
 --- Docker jobs for specs, on a real engine: EXHOST_DOCKER_SOCKET names its socket, which has
--- the image bb:1, a busybox.
+-- the image bb:1, a busybox. Where `spec/support/engine` started it, with a registry,
+-- EXHOST_DOCKER_ENGINE names its folder, and specs may stop it and start it again.
 
 local client = require "backends.docker.client"
+local command = require "support.command"
 local executor = require "exhost.executor"
 local scratch = require "support.scratch"
 local system = require "exhost.system"
+local versions = require "support.docker_versions"
 
 local docker = {}
 
 docker.socket = os.getenv("EXHOST_DOCKER_SOCKET")
+docker.folder = os.getenv("EXHOST_DOCKER_ENGINE")
 
 --- A request with ids of its own.
 ---@param fields table? of the request
@@ -53,6 +57,20 @@ function docker.with(body, settings)
     if not ok then error(err, 0) end
     assert(clean, why)
   end)
+end
+
+--- Stop, kill or start the engine: `spec/support/engine VERB FOLDER …`. Suspends.
+function docker.engine(verb, ...)
+  local ran = command.run("spec/support/engine", { "engine", verb, docker.folder, ... })
+  assert(ran.code == 0, ran.err)
+end
+
+--- What this engine does differently from others: support/docker_versions.lua. Suspends.
+function docker.differences()
+  local engine = docker.api()
+  assert(engine:negotiate())
+  engine:close()
+  return versions.of(engine.version)
 end
 
 --- A client of the engine; close() it.

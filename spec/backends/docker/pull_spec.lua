@@ -1,5 +1,5 @@
 --- Images from a registry that wants a password, in the engine's network: `spec/support/engine
---- registry`. EXHOST_DOCKER_REGISTRY is its folder: pid, log.
+--- registry`.
 
 local async = require "exhost.async"
 local base64 = require "exhost.base64"
@@ -10,7 +10,7 @@ local json = require "exhost.json"
 local loop = require "exhost.loop"
 local scratch = require "support.scratch"
 
-local folder = os.getenv("EXHOST_DOCKER_REGISTRY")
+local folder = docker.folder and docker.folder .. "/registry"
 local HOST = "127.0.0.1:15000"
 local IMAGE, USER, PASSWORD = HOST .. "/ta/bb:1", "user", "pa:ss+/word"
 local STOP, CONT = "STOP", "CONT"
@@ -39,7 +39,7 @@ end
 --- The body on an engine that has nothing of the registry, with a client of it.
 local function with(body, settings)
   return docker.with(function(ex, path)
-    if not folder then return pending "EXHOST_DOCKER_REGISTRY is not set" end
+    if not folder then return pending "EXHOST_DOCKER_ENGINE is not set" end
     local engine = docker.api()
     forget(engine)
     local ok, err = xpcall(body, function(e)
