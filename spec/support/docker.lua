@@ -41,21 +41,29 @@ function docker.open(path, settings, id)
     state_dir = path .. "/state", backend = "docker", settings = own })
 end
 
---- A spec's body with an executor on the engine and a folder; everything of the executor is
---- removed afterwards.
----@param body fun(ex, path: string)
+--- A folder that the engine sees under the same name: one in a tree sees no other.
+local function shared(path)
+  local place = (docker.folder or path) .. "/shared-" .. system.random_hex(4)
+  assert(os.execute("mkdir -m 755 " .. place) == 0)
+  return place
+end
+
+--- A spec's body with an executor on the engine, a folder, and one for mounts; everything of the
+--- executor is removed afterwards.
+---@param body fun(ex, path: string, shared: string)
 ---@param settings table?
 function docker.with(body, settings)
   return scratch.with(function(_, path)
     if not docker.socket then -- `pending` is the spec file's own
       return getfenv(body).pending "EXHOST_DOCKER_SOCKET is not set"
     end
-    local ex = docker.open(path, settings)
+    local ex, mounts = docker.open(path, settings), shared(path)
     local ok, err = xpcall(body, function(e)
       return type(e) == "table" and e or debug.traceback(e, 2)
-    end, ex, path)
+    end, ex, path, mounts)
     local clean, why = ex:cleanup()
     ex:close()
+    os.execute("rm -rf " .. mounts)
     if not ok then error(err, 0) end
     assert(clean, why)
   end)

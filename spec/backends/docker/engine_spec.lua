@@ -72,7 +72,7 @@ describe("docker: a job", function()
     assert.is_true(result.evidence.oom_killed)
   end))
 
-  it("has its environment, folder, user and mounts", with(function(ex, path)
+  it("has its environment, folder, user and mounts", with(function(ex, _, path)
     os.execute("mkdir -m 755 " .. path .. "/in && echo data > " .. path .. "/in/file; mkdir -m 777 "
       .. path .. "/out; chmod 755 " .. path)
     local asked = sh("cat /in/file; id -u; pwd; echo $A; echo made > /out/file; touch /in/x 2>&1",

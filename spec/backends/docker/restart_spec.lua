@@ -20,7 +20,7 @@ end
 
 --- The body with an engine that it may end; afterwards it is up, with live-restore.
 local function with(body, flag)
-  return docker.with(function(ex, path)
+  return docker.with(function(ex, path, shared)
     if not docker.folder then return pending "EXHOST_DOCKER_ENGINE is not set" end
     if flag then
       docker.engine "down"
@@ -28,7 +28,7 @@ local function with(body, flag)
     end
     local ok, err = xpcall(body, function(e)
       return type(e) == "table" and e or debug.traceback(e, 2)
-    end, ex, path)
+    end, ex, path, shared)
     if flag then docker.engine "down" end
     if flag or not ok then docker.engine "up" end
     ex:cleanup()
@@ -36,9 +36,9 @@ local function with(body, flag)
   end)
 end
 
---- A path that the container sees as /go; and its logs, once there is a line.
-local function started(ex, path, script)
-  local asked = docker.sh(script, { inputs = { { source = path, target = "/go" } } })
+--- A job that sees a folder as /go, once it has written something; and where its logs are.
+local function started(ex, path, shared, script)
+  local asked = docker.sh(script, { inputs = { { source = shared, target = "/go" } } })
   assert(ex:start(asked))
   local folder = string.format("%s/state/%s/executions/%s", path, ex.name, asked.execution_id)
   assert(scratch.wait_until(function() return (fs.read(folder .. "/stdout.log") or "") ~= "" end))
@@ -57,15 +57,15 @@ end
 
 for verb, how in pairs { kill = "is killed", down = "ends" } do
   describe("docker: an engine with live-restore that " .. how, function()
-    it("ends no job, and no output of it is lost or doubled", with(function(ex, path)
-      local id, folder = started(ex, path, "i=0; while [ ! -e /go/go ]; do i=$((i+1)); "
+    it("ends no job, and no output of it is lost or doubled", with(function(ex, path, shared)
+      local id, folder = started(ex, path, shared, "i=0; while [ ! -e /go/go ]; do i=$((i+1)); "
         .. "echo line $i; echo e $i >&2; sleep 0.05; done; exit 5")
       gone(verb)
       assert.equal("running", ex:status(id))
       local had = #fs.read(folder .. "/stdout.log")
       docker.engine "up"
       assert(scratch.wait_until(function() return #fs.read(folder .. "/stdout.log") > had end))
-      assert(io.open(path .. "/go", "w")):close()
+      assert(io.open(shared .. "/go", "w")):close()
       local result = assert(ex:wait(id, 60))
       assert.equal(5, result.exit_code)
       assert.equal("exited", result.reason)
@@ -75,11 +75,11 @@ for verb, how in pairs { kill = "is killed", down = "ends" } do
       assert.is_nil(result.evidence.gaps or result.evidence.output)
     end))
 
-    it("tells of jobs that ended meanwhile, and what they wrote", with(function(ex, path)
-      local id = started(ex, path,
+    it("tells of jobs that ended meanwhile, and what they wrote", with(function(ex, path, shared)
+      local id = started(ex, path, shared,
         "echo up; while [ ! -e /go/go ]; do sleep 0.02; done; echo over; exit 6")
       gone(verb)
-      assert(io.open(path .. "/go", "w")):close()
+      assert(io.open(shared .. "/go", "w")):close()
       docker.engine "up"
       local result = assert(ex:wait(id, 60))
       assert.equal(docker.differences().exit_while_away(6), result.exit_code)
@@ -105,8 +105,9 @@ describe("docker: while the engine is away", function()
       assert.equal("later\n", assert(ex:run(asked)).stdout)
     end))
 
-  it("a cancel is kept, and carried out when it is back", with(function(ex, path)
-    local id = started(ex, path, "trap 'exit 7' TERM; echo up; while :; do sleep 0.05; done")
+  it("a cancel is kept, and carried out when it is back", with(function(ex, path, shared)
+    local id = started(ex, path, shared,
+      "trap 'exit 7' TERM; echo up; while :; do sleep 0.05; done")
     gone "kill"
     assert(ex:cancel(id, { wait = false, grace = 20 }))
     docker.engine "up"
@@ -117,8 +118,8 @@ end)
 
 describe("docker: an engine without live-restore", function()
   it("stops the jobs when it ends; they are told to be over, with all they wrote",
-    with(function(ex, path)
-      local id = started(ex, path,
+    with(function(ex, path, shared)
+      local id = started(ex, path, shared,
         "trap 'echo term; exit 3' TERM; echo up; while :; do sleep 0.05; done")
       gone "down"
       docker.engine("up", "--live-restore=false")
@@ -126,8 +127,8 @@ describe("docker: an engine without live-restore", function()
       assert.same({ "exited", 3, "up\nterm\n" }, { result.reason, result.exit_code, result.stdout })
     end, "--live-restore=false"))
 
-  it("that is killed ends them when it is back", with(function(ex, path)
-    local id = started(ex, path, "echo up; sleep 600")
+  it("that is killed ends them when it is back", with(function(ex, path, shared)
+    local id = started(ex, path, shared, "echo up; sleep 600")
     gone "kill"
     docker.engine("up", "--live-restore=false")
     local result = assert(ex:wait(id, 60))
