@@ -9,6 +9,8 @@ local DIFFERENCES = {
   --- The exit code of a container that ended while dockerd, whose child containerd was, was dead.
   exit_while_away = { { "1.41", function(code) return code end },
     { "1.45", function() return 255 end } },
+  --- Whether it knows devices by their CDI names.
+  cdi = { { "1.41", false }, { "1.45", true } },
 }
 
 --- The engine's answers.

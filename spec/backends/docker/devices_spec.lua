@@ -99,3 +99,39 @@ describe("docker: GPUs by their nodes", function()
     assert.equal(0, assert(ex:run(request("g2", "true"))).exit_code)
   end))
 end)
+
+describe("docker: GPUs by CDI", function()
+  --- A spec of a device that is harmless: a node like /dev/null, and a variable.
+  local function write_spec()
+    assert(os.execute("mkdir -p " .. docker.folder .. "/cdi") == 0)
+    local path = docker.folder .. "/cdi/made.json"
+    local file = assert(io.open(path, "w"))
+    file:write [[{ "cdiVersion": "0.5.0", "kind": "nvidia.com/gpu", "devices": [
+      { "name": "GPU-932b", "containerEdits": { "env": [ "MADE=GPU-932b" ],
+        "deviceNodes": [ { "path": "/dev/made0", "hostPath": "/dev/null" } ] } },
+      { "name": "GPU-other", "containerEdits": { "env": [ "OTHER=1" ],
+        "deviceNodes": [ { "path": "/dev/made1", "hostPath": "/dev/null" } ] } } ] }]]
+    file:close()
+    return path
+  end
+
+  it("are the devices and edits of the one that was asked for, where the engine can", docker.with(
+    function(ex, path)
+      if not docker.folder then return pending "EXHOST_DOCKER_ENGINE is not set" end
+      local spec = write_spec()
+      ex.settings.inventory = gpus.make(path)
+      ex.settings.inventory.cdi = { docker.folder .. "/cdi" }
+      ex.settings.prefer_cdi = true
+      local request = docker.sh("ls /dev/made*; echo $MADE $OTHER", {
+        resources = { gpus = { { uuid = "GPU-932b" } } } })
+      local result, err, code = ex:run(request)
+      os.remove(spec)
+      if docker.differences().cdi then
+        assert(result, err)
+        assert.same({ 0, "/dev/made0\nGPU-932b\n" }, { result.exit_code, result.stdout })
+      else
+        assert.equal("engine", code)
+        assert.matches("cdi", err)
+      end
+    end))
+end)
