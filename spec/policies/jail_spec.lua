@@ -59,6 +59,17 @@ describe("a policy", function()
       assert.same({ "seen\t1" }, one.printed)
     end, { helper = "return { x = 7 }" }))
 
+  it("has no process when nobody asks for a while", task(function()
+    local one = worker.new({ name = "p", source = GOOD, modules = {} },
+      { soft = 0.05, hard = 1, idle = 0.1 })
+    for _ = 1, 2 do
+      assert(one:call({}, {}))
+      assert(one.process)
+      assert(scratch.wait_until(function() return one.process == nil end))
+    end
+    one:close()
+  end))
+
   it("is refused with its line when it is no policy", task(function()
     for source, expected in pairs {
       ["return 1"] = "a policy answers a table", ["return {"] = "p.lua:1: unexpected symbol",

@@ -1,10 +1,12 @@
 --- The host's side of exhost-policy: one process a policy version, started when it is first
---- needed, killed when it does not answer in time, and started again for the next call.
+--- needed, killed when it does not answer in time or nobody asks for a while, and started again
+-- for the next call.
 
 local async = require "exhost.async"
 local build = require "exhost.build"
 local json = require "exhost.json"
 local lines = require "exhost.lines"
+local loop = require "exhost.loop"
 local outlet = require "exhost.outlet"
 local process = require "exhost.process_core"
 local system = require "exhost.system"
@@ -14,6 +16,7 @@ local worker = {}
 local MOST_LINE = 512 * 1024
 local MOST_REQUEST = 3 * 1024 * 1024
 local SIGKILL = 9
+local IDLE_SECONDS = 60 -- then the process ends; the next call starts another
 local LOAD_LIMITS = 10 -- loading may take so many times the hard limit: examples run then
 
 ---@class exhost.PolicyWorker
@@ -24,13 +27,16 @@ Worker.__index = Worker
 
 --- A worker for a policy; nothing is started yet.
 ---@param policy { name: string, source: string, modules: table<string, string> }
----@param limits { soft: number, hard: number } seconds
+---@param limits { soft: number, hard: number, idle: number? } seconds
 function worker.new(policy, limits)
-  return setmetatable({ policy = policy, limits = limits, queue = {} }, Worker)
+  return setmetatable({ policy = policy, limits = limits, queue = {},
+    idle = limits.idle or IDLE_SECONDS }, Worker)
 end
 
 --- End the process. Calls in flight fail; the next call starts another.
 function Worker:close()
+  if self.timer then self.timer:stop() end
+  self.timer = nil
   if self.process then
     self.process:signal(SIGKILL)
     self.process:release()
@@ -42,6 +48,16 @@ function Worker:close()
   local wake = self.wake
   self.wake = nil
   if wake then wake(nil, "its process ended") end
+end
+
+--- End the process when nobody has asked for a while.
+local function end_idle(self, seconds)
+  self.timer = loop.timer(seconds, function()
+    self.timer = nil
+    local left = self.used + self.idle - loop.now()
+    if left > 0 or self.busy then return end_idle(self, math.max(left, 1)) end
+    self:close()
+  end)
 end
 
 local function spawn(self)
@@ -67,6 +83,8 @@ local function spawn(self)
     return nil, err
   end
   self.process = started
+  self.used = loop.now()
+  end_idle(self, self.idle)
   self.writer = outlet.open(ours_out, MOST_REQUEST, function() end)
   self.reader = lines.open(ours_in, MOST_LINE, function(line, why)
     if not line then
@@ -151,7 +169,7 @@ local function in_turn(self, fn, ...)
   end
   self.busy = true
   local value, err, code = fn(self, ...)
-  self.busy = false
+  self.busy, self.used = false, loop.now()
   local next_one = table.remove(self.queue, 1)
   if next_one then next_one(true) end
   return value, err, code
