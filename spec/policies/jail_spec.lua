@@ -48,6 +48,17 @@ describe("a policy", function()
       assert(one:call({}, {}))
     end))
 
+  it("sees numbers and bytes as they are", with(doing [[
+    config.N = ("%.17g %.17g"):format(request.n, request.f)
+    config.S = tostring(#request.s)]], function(one)
+      for _, n in ipairs { 1, 2 ^ 53, 1e15 + 1 } do
+        local f = n == 1 and 0.5 or 0.1 + 0.2
+        local log = assert(one:call({ n = n, f = f, s = "é\0x" }, {})).config
+        assert.equal(string.format("%.17g %.17g", n, f), log[1].value)
+        assert.equal("4", log[2].value)
+      end
+    end))
+
   it("may refuse", with(doing "return nil, 'not today'", function(one)
     assert.equal("not today", assert(one:call({}, {})).refused)
   end))

@@ -4,6 +4,7 @@
 
 local async = require "exhost.async"
 local build = require "exhost.build"
+local cjson = require "cjson"
 local json = require "exhost.json"
 local lines = require "exhost.lines"
 local loop = require "exhost.loop"
@@ -18,6 +19,44 @@ local MOST_REQUEST = 3 * 1024 * 1024
 local SIGKILL = 9
 local IDLE_SECONDS = 60 -- then the process ends; the next call starts another
 local LOAD_LIMITS = 10 -- loading may take so many times the hard limit: examples run then
+
+local DIGITS = 14 -- of a number that cjson keeps
+
+--- Whether cjson writes all numbers in it as they are.
+local function is_exact(value)
+  if type(value) == "number" then
+    return math.abs(value) < 10 ^ DIGITS and value % 1 == 0
+      or tonumber(string.format("%.14g", value)) == value
+  elseif type(value) == "table" then
+    for _, item in pairs(value) do
+      if not is_exact(item) then return false end
+    end
+  end
+  return true
+end
+
+--- cjson is five times as fast; ours is for what it cannot keep.
+local function encode(value)
+  if is_exact(value) then
+    local ok, text = pcall(cjson.encode, value)
+    if ok then return text end
+  end
+  return json.encode(value)
+end
+
+-- What is told of a machine is the same for each policy of a decision.
+local hosts = setmetatable({}, { __mode = "k" })
+
+--- A question for the policy.
+local function question(request, host)
+  local err, text
+  if not hosts[host] then
+    hosts[host], err = encode(host)
+    if err then return nil, err end
+  end
+  text, err = encode(request)
+  return text and '{"host":' .. hosts[host] .. ',"request":' .. text .. "}", err
+end
 
 ---@class exhost.PolicyWorker
 ---@field about table? what the policy says of itself, while its process runs
@@ -143,7 +182,7 @@ end
 local function call(self, request, host)
   local about, err, code = load(self)
   if not about then return nil, err, code end
-  local message, problem = json.encode { request = request, host = host }
+  local message, problem = question(request, host)
   if not message then return failure(self, "the request for it: " .. problem, "internal") end
   if #message > MOST_REQUEST then return failure(self, "the request is too long for it") end
   local answer, why, kind = exchange(self, message, self.limits.hard)
