@@ -21,7 +21,7 @@ local GLOBAL = {
 local COMMANDS = {
   "run", "start", "wait", "logs", "cancel", "pause", "resume", "signal", "exec", "stats", "update",
   "ps", "inspect", "why", "remove", "cleanup", "plan", "gpus", "policy",
-  "doctor", "serve", "rpc", "repl", "lua", "conformance", "version", "help",
+  "doctor", "metrics", "serve", "rpc", "repl", "lua", "conformance", "version", "help",
 }
 local KNOWN = {}
 for _, name in ipairs(COMMANDS) do KNOWN[name] = true end
