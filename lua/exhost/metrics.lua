@@ -20,7 +20,7 @@ local PAGE = 4096
 local KNOWN = {
   { "exhost_info", "gauge", "the version" },
   { "exhost_executions", "gauge", "executions that are kept, by backend, status and reason" },
-  { "exhost_start_seconds", "histogram", "from the request to the workload's start, of those kept" },
+  { "exhost_start_seconds", "histogram", "from request to the workload's start (of those kept)" },
   { "exhost_output_bytes", "gauge", "what ended executions that are kept have written" },
   { "exhost_output_dropped_bytes", "gauge", "of it, what no file has (a limit, a full disk)" },
   { "exhost_output_gaps", "gauge", "executions that are kept whose output has a gap" },
