@@ -68,6 +68,21 @@ static int listen_wrap(lua_State *L) {
                 2);
 }
 
+/* loopback(port, fn(fd)) -> listener, port: TCP on 127.0.0.1, for whoever is on this
+ * machine; port 0: any. */
+static int listen_loopback(lua_State *L) {
+  lua_Integer port = luaL_checkinteger(L, 1);
+  luaL_argcheck(L, port >= 0 && port <= 65535, 1, "expected 0 to 65535");
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  listen_box *box = new_box(L);
+  int got = xh_listen_loopback(&box->l, &box->x->loop->uv, (int)port, connected, box);
+  answer(L, box, got, 2);
+  if (got < 0)
+    return 3;
+  lua_pushinteger(L, got);
+  return 2;
+}
+
 /* connect(dir, name) -> fd number, the caller's; ECONNREFUSED, ENOENT: nobody is there.
  */
 static int listen_connect(lua_State *L) {
@@ -88,6 +103,7 @@ static int listen_close(lua_State *L) {
 static const luaL_Reg METHODS[] = {{"close", listen_close}, {NULL, NULL}};
 static const luaL_Reg FUNCTIONS[] = {{"open", listen_open},
                                      {"wrap", listen_wrap},
+                                     {"loopback", listen_loopback},
                                      {"connect", listen_connect},
                                      {NULL, NULL}};
 

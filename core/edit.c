@@ -81,7 +81,7 @@ struct xh_edit {
   int wake;     /* an eventfd: ends a read of the terminal */
   char *prompt; /* a line is asked for */
   char *insert, *list;
-  bool reading, aborting, closing, answered, pending;
+  bool reading, aborting, closing, asking, answered, pending;
   xh_edit_event event;
   char *text;
   xh_edit_fn fn;
@@ -89,7 +89,8 @@ struct xh_edit {
   /* the thread's own, but for the history between two lines */
   EditLine *line;
   History *history;
-  const char *put_in; /* the rest of `insert` */
+  char *taken;        /* what the last completion put in, */
+  const char *put_in; /* and the rest of it */
   char shown[128];
 };
 
@@ -118,16 +119,21 @@ static char *show_prompt(EditLine *line) {
 static void complete(xh_edit *e, EditLine *line) {
   const LineInfo *info = el.line(line);
   e->answered = false;
+  e->asking = true;
   tell(e, XH_EDIT_TAB, info->buffer, (size_t)(info->cursor - info->buffer));
   while (!e->answered && !stopped(e))
     pthread_cond_wait(&e->changed, &e->lock);
+  e->asking = false;
   if (e->answered && e->list[0] != '\0') {
     printf("\n%s\n", e->list);
     el.set(line, EL_REFRESH);
   }
   if (!e->answered)
     return;
-  e->put_in = e->insert; /* as if it were typed */
+  free(e->taken);
+  e->taken = e->insert;
+  e->insert = NULL;
+  e->put_in = e->taken; /* as if it were typed */
   e->answered = false;
 }
 
@@ -306,6 +312,10 @@ int xh_edit_read(xh_edit *e, const char *prompt) {
 
 int xh_edit_answer(xh_edit *e, const char *insert, const char *list) {
   pthread_mutex_lock(&e->lock);
+  if (!e->asking || e->answered) { /* too late: the line was dropped */
+    pthread_mutex_unlock(&e->lock);
+    return 0;
+  }
   free(e->insert);
   free(e->list);
   e->insert = strdup(insert);
@@ -354,6 +364,7 @@ void xh_edit_close(xh_edit *e) {
     el.history_end(e->history);
   free(e->prompt);
   free(e->insert);
+  free(e->taken);
   free(e->list);
   free(e->text);
   close(e->wake);

@@ -30,8 +30,8 @@ int xh_edit_open(xh_edit **out, uv_loop_t *loop, xh_edit_fn fn, void *user,
  * being edited. */
 int xh_edit_read(xh_edit *e, const char *prompt);
 
-/* Answer XH_EDIT_TAB: insert text at the cursor, and show a list when it is not empty.
- */
+/* Answer XH_EDIT_TAB: text that is put in as if it were typed, and a list that is shown
+ * unless it is empty. Nothing happens when the line was dropped meanwhile. */
 int xh_edit_answer(xh_edit *e, const char *insert, const char *list);
 
 /* Drop the line that is being edited, if one is. */

@@ -1,8 +1,10 @@
 /* listen.c - a unix socket that takes connections of our own user and of root. */
 #include "listen.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +21,7 @@ struct xh_listen {
   int fd;
   int dir; /* our duplicate, -1 when we bound no name */
   char name[NAME_SIZE];
-  bool closed;
+  bool closed, anybody;
   xh_connect_fn on_connect;
   void *user;
 };
@@ -54,6 +56,10 @@ static void on_closed(uv_handle_t *handle) {
 }
 
 static void take_one(xh_listen *l, int fd) {
+  if (l->anybody) {
+    l->on_connect(l, fd, (uid_t)-1, 0, l->user);
+    return;
+  }
   struct ucred peer;
   socklen_t size = sizeof peer;
   bool known = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
@@ -133,6 +139,31 @@ int xh_listen_open(xh_listen **out, uv_loop_t *loop, int dir, const char *name,
   (*out)->dir = fcntl(dir, F_DUPFD_CLOEXEC, 3);
   strcpy((*out)->name, name);
   return 0;
+}
+
+int xh_listen_loopback(xh_listen **out, uv_loop_t *loop, int port,
+                       xh_connect_fn on_connect, void *user) {
+  struct sockaddr_in a = {.sin_family = AF_INET,
+                          .sin_port = htons((uint16_t)port),
+                          .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t size = sizeof a;
+  int on = 1;
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0)
+    return -errno;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  int err = 0;
+  if (bind(fd, (struct sockaddr *)&a, size) != 0 || listen(fd, BACKLOG) != 0 ||
+      getsockname(fd, (struct sockaddr *)&a, &size) != 0)
+    err = -errno;
+  if (err == 0)
+    err = xh_listen_fd(out, loop, fd, on_connect, user);
+  if (err < 0) {
+    close(fd);
+    return err;
+  }
+  (*out)->anybody = true;
+  return ntohs(a.sin_port);
 }
 
 void xh_listen_close(xh_listen *l) {

@@ -23,6 +23,11 @@ int xh_listen_open(xh_listen **out, uv_loop_t *loop, int dir, const char *name,
 int xh_listen_fd(xh_listen **out, uv_loop_t *loop, int fd, xh_connect_fn on_connect,
                  void *user);
 
+/* Listen on a TCP port of 127.0.0.1, 0 for any: for whoever is on this machine; uid is
+ * then (uid_t)-1. Returns the port or a negative uv error. */
+int xh_listen_loopback(xh_listen **out, uv_loop_t *loop, int port,
+                       xh_connect_fn on_connect, void *user);
+
 /* No more connections; those that were made go on. Removes the name it bound. Safe on
  * NULL. */
 void xh_listen_close(xh_listen *l);

@@ -50,6 +50,22 @@ describe("lua/README.md", function()
 end)
 
 describe("README.md", function()
+  it("has five minutes at a live node", cli.with(function(x)
+    for _, block in ipairs(blocks("README.md")) do
+      if block.info == "sh" then
+        local ran = x:sh("set -e\nexhost() { \"$exhost\" \"$@\"; }\n"
+          .. block.content:gsub("exhost serve", "\"$exhost\" serve"))
+        assert.equal(0, ran.code, ran.out .. ran.err)
+        for _, part in ipairs { "EXECUTION", "slow +slow +process +running", "\nrunning\t1\n",
+          "concluded .*cancelled", 'exhost_executions{.*reason="cancelled"' } do
+          assert.matches(part, ran.out)
+        end
+        return
+      end
+    end
+    error("no block of commands")
+  end))
+
   it("has the example in Go", function()
     for _, block in ipairs(blocks("README.md")) do
       if block.info == "go" then

@@ -4,6 +4,7 @@ local address = require "backends.docker.address"
 local async = require "exhost.async"
 local http = require "exhost.http_core"
 local json = require "exhost.json"
+local metrics = require "exhost.metrics"
 
 local client = {}
 
@@ -99,14 +100,7 @@ function Client:negotiate()
   return true
 end
 
---- Call the API. Suspends.
----@param method string
----@param path string below the version, such as "/containers/json"
----@param options? { query: table, body: any, raw: string, type: string, headers: string[],
---- timeout: number, frames: boolean, limit: number, on_data: function }
----@return any value decoded JSON, or the bare answer for frames and non-JSON
----@return string? err, string? code, table? data status
-function Client:call(method, path, options)
+local function call(self, method, path, options)
   options = options or {}
   local ok, err, code = self:negotiate()
   if not ok then return nil, err, code end
@@ -142,6 +136,18 @@ function Client:call(method, path, options)
   local value = json.decode(answer.body)
   if value == nil then return answer end
   return value
+end
+
+--- Call the API. Suspends.
+---@param method string
+---@param path string below the version, such as "/containers/json"
+---@param options? { query: table, body: any, raw: string, type: string, headers: string[],
+--- timeout: number, frames: boolean, limit: number, on_data: function }
+---@return any value decoded JSON, or the bare answer for frames and non-JSON
+---@return string? err, string? code, table? data status
+function Client:call(method, path, options)
+  return metrics.watch("exhost_engine_call", "exhost_engine_calls_total", { backend = "docker" },
+    call, self, method, path, options)
 end
 
 function Client:close()

@@ -6,6 +6,7 @@
 local conclude = require "exhost.conclude"
 local feed = require "exhost.feed"
 local json = require "exhost.json"
+local metrics = require "exhost.metrics"
 local text = require "exhost.text"
 
 local rpc = {}
@@ -100,6 +101,7 @@ method("subscribe", { buffer = "number" }, function(ex, p)
   if not fd then return nil, err, code end
   return {}, fd
 end)
+method("metrics", {}, function(ex) return { text = metrics.text(ex) } end)
 method("policy_list", {}, function(ex) return json.array(ex:policies():list()) end)
 method("policy_reload", {}, function(ex) return json.array(ex:policies():reload()) end)
 method("policy_rollback", { name = "string!" }, function(ex, p)
@@ -167,7 +169,8 @@ function rpc.call(ex, name, params)
     local ok, err, code = ex:backend(backend)
     if not ok then return nil, err, code end
   end
-  return m.call(handle(ex, backend), p)
+  return metrics.watch("exhost_call", "exhost_calls_total", { method = name }, m.call,
+    handle(ex, backend), p)
 end
 
 return rpc

@@ -411,6 +411,12 @@ function listen.open(dir, name, fn) end
 ---@return exhost.listen? listener, string? err, string? code
 function listen.wrap(fd, fn) end
 
+--- TCP on 127.0.0.1, for whoever is on this machine; port 0: any.
+---@param port integer
+---@param fn fun(fd: integer) takes the descriptor over
+---@return exhost.listen? listener, integer|string port_or_err, string? code
+function listen.loopback(port, fn) end
+
 --- Connect to a socket in a folder.
 ---@param dir exhost.dir
 ---@param name string

@@ -1,3 +1,4 @@
+local command = require "support.command"
 local program = require "embed.program"
 local scratch = require "support.scratch"
 
@@ -9,6 +10,9 @@ describe("exhost.h", function()
   it("leaves its embedder as it was", program.runs "guest")
   it("is opened by dlopen with RTLD_LOCAL", program.runs("opened",
     { link = " ", argument = program.library }))
+
+  it("lets prompts attach where it says so, which delay no call", program.runs("attached",
+    { argument = command.program }))
 
   it("exports nothing but exhost_*", scratch.with(function()
     local ran = program.sh("nm -D --defined-only " .. program.library

@@ -20,8 +20,8 @@ local GLOBAL = {
 
 local COMMANDS = {
   "run", "start", "wait", "logs", "cancel", "pause", "resume", "signal", "exec", "stats", "update",
-  "ps", "inspect", "why", "remove", "cleanup", "plan", "gpus", "policy",
-  "doctor", "serve", "rpc", "repl", "lua", "conformance", "version", "help",
+  "ps", "top", "inspect", "why", "remove", "cleanup", "plan", "gpus", "policy",
+  "doctor", "metrics", "serve", "rpc", "repl", "lua", "conformance", "version", "help",
 }
 local KNOWN = {}
 for _, name in ipairs(COMMANDS) do KNOWN[name] = true end

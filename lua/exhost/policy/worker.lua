@@ -8,6 +8,7 @@ local cjson = require "cjson"
 local json = require "exhost.json"
 local lines = require "exhost.lines"
 local loop = require "exhost.loop"
+local metrics = require "exhost.metrics"
 local outlet = require "exhost.outlet"
 local process = require "exhost.process_core"
 local system = require "exhost.system"
@@ -225,7 +226,10 @@ end
 ---@return { config: table[], env: table[], refused: string? }? decision
 ---@return string? err, string? code "policy"
 function Worker:call(request, host)
-  return in_turn(self, call, request, host)
+  local about = self.about
+  return metrics.watch("exhost_policy", "exhost_policy_calls_total", {
+    policy = self.policy.name, version = about and about.version or "" }, in_turn, self, call,
+    request, host)
 end
 
 return worker

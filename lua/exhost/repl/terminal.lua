@@ -33,12 +33,16 @@ local function columns(words)
   return table.concat(lines, "\n")
 end
 
-local function answer_tab(target, editor, text)
+--- `is_last`: a slow answer to an earlier one must not be put into another line.
+local function answer_tab(target, editor, text, is_last)
   async.spawn(function()
     local found = target.complete(text) or { insert = "", words = {} }
+    if not is_last() then return end
     local list = found.insert == "" and #found.words > 1 and columns(found.words) or ""
     editor:answer(found.insert, list)
-  end, { on_error = function() editor:answer("", "") end })
+  end, { on_error = function()
+    if is_last() then editor:answer("", "") end
+  end })
 end
 
 --- Run one line after the other until the end of input, or a signal that ends us. Suspends.
@@ -47,9 +51,14 @@ end
 ---@return true? ok, string? err, string? code "ENOSYS": lines cannot be edited here
 local function edited(target, dir)
   local wake, editor, running, ending
+  local events = 0
   local err, code
   editor, err, code = edit.open(function(event, text)
-    if event == "tab" then return answer_tab(target, editor, text) end
+    events = events + 1
+    local this = events
+    if event == "tab" then
+      return answer_tab(target, editor, text, function() return this == events end)
+    end
     wake(event, text)
   end)
   if not editor then return nil, err, code end
@@ -81,6 +90,7 @@ local function edited(target, dir)
         local ok, why, kind = target.eval(text)
         running, text = false, nil
         if kind == "unavailable" then
+          events = nil
           editor:close()
           return nil, why, kind
         end
@@ -88,6 +98,7 @@ local function edited(target, dir)
       end
     end
   end
+  events = nil
   editor:close()
   return true
 end
