@@ -293,6 +293,16 @@ static int system_sweep(lua_State *L) {
   return queue(L, sweep, swept);
 }
 
+/* kill_in_cgroup(pid, word): true or nil, message, name: core/sweep.h. */
+static int system_kill_in_cgroup(lua_State *L) {
+  int err =
+    xh_sweep_kill_in_cgroup((long)luaL_checkinteger(L, 1), luaL_checkstring(L, 2));
+  if (err < 0)
+    return xh_push_error(L, err);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
 static const luaL_Reg FUNCTIONS[] = {
   {"ids", system_ids},
   {"cwd", system_cwd},
@@ -310,6 +320,7 @@ static const luaL_Reg FUNCTIONS[] = {
   {"own_user", system_own_user},
   {"find_user", system_find_user},
   {"sweep", system_sweep},
+  {"kill_in_cgroup", system_kill_in_cgroup},
   {NULL, NULL},
 };
 

@@ -2,6 +2,7 @@
 #include "sweep.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
@@ -13,6 +14,9 @@
 #include <unistd.h>
 
 #include "buffer.h"
+
+#define PROCESS_GROUP                                                                  \
+  (1U << 2) /* PIDFD_SIGNAL_PROCESS_GROUP, newer than some headers */
 
 enum { MOST_ENVIRON = 4 * 1024 * 1024, MOST_ANCESTORS = 64 };
 
@@ -73,6 +77,33 @@ static bool kill_if_marked(long pid, const char *variable) {
              syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0;
   close(fd);
   return hit;
+}
+
+static bool is_in_cgroup(long pid, const char *word) {
+  xh_buffer groups = {0};
+  bool found =
+    read_proc(pid, "cgroup", &groups) == 0 && strstr(groups.data, word) != NULL;
+  xh_buffer_free(&groups);
+  return found;
+}
+
+static int signal_group(int fd) {
+  if (syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, PROCESS_GROUP) == 0)
+    return 0;
+  if (errno == EINVAL && syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0)
+    return 0;
+  return -errno;
+}
+
+int xh_sweep_kill_in_cgroup(long pid, const char *word) {
+  if (pid <= 1 || pid > INT_MAX || *word == '\0')
+    return -EINVAL;
+  int fd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
+  if (fd < 0)
+    return -errno;
+  int err = is_in_cgroup(pid, word) ? signal_group(fd) : -EXDEV;
+  close(fd);
+  return err;
 }
 
 int xh_sweep_kill(const char *variable) {

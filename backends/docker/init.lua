@@ -181,6 +181,12 @@ function Docker:start(execution)
   return nil, "start container: " .. err, code, data
 end
 
+--- Some engines (podman) make the command ready when they are attached to.
+function Docker.describe_step(made)
+  local words = made.create.Entrypoint or made.create.Cmd or {}
+  return string.format("container %s (%s)", made.name, words[1] or "the image's command")
+end
+
 function Docker:conclude(execution, exit)
   return conclude(self, execution, exit)
 end
@@ -235,7 +241,8 @@ return {
   open = open, facts = Docker.facts, plan = Docker.plan, check = Docker.check,
   apply_policies = Docker.apply_policies,
   create = Docker.create, source = Docker.source, start = Docker.start,
-  reattach = Docker.reattach, conclude = Docker.conclude, remove = containers.remove,
+  reattach = Docker.reattach, describe_step = Docker.describe_step,
+  conclude = Docker.conclude, remove = containers.remove,
   list = containers.list, cleanup = containers.cleanup, pause = Docker.pause,
   resume = Docker.resume, signal = Docker.signal, exec = Docker.exec, stats = Docker.stats,
   update = Docker.update, info = Docker.info, net_info = Docker.net_info, health = Docker.health,

@@ -60,6 +60,9 @@ bool xh_inspect_created(const xh_inspect *i) {
   return !i->running && strcmp(i->status, "created") == 0;
 }
 
+/* podman says "stopping", and not that it runs, of what has got its signal and still
+ * does. */
 bool xh_inspect_over(const xh_inspect *i) {
-  return !i->running && !i->paused && !i->restarting;
+  bool stopping = strcmp(i->status, "stopping") == 0;
+  return !i->running && !i->paused && !i->restarting && !stopping;
 }

@@ -89,8 +89,9 @@ local STEPS = {
   exec = "execute", script = "run provision script", cwd = "enter working directory",
   user = "become user", cgroup = "join its control group", rlimit = "set resource limits",
   open_log = "open its logs", fork = "fork", control = "open its control FIFO",
-  spec = "read its spec",
+  spec = "read its spec", attach = "attach to", wait = "wait for",
 }
+local FIRST_STATUS = 300 -- no errno is so high: an engine's HTTP status
 
 --- What a shim's `error ERRNO STEP` means to the person who asked.
 ---@return string message, string code
@@ -98,7 +99,11 @@ function start.explain(plan, data)
   local describe = plan.backend.describe_step
   local object = describe and describe(plan.body, data.step) or ""
   local text
-  text, data.name = system.error_text(data.errno)
+  if data.errno >= FIRST_STATUS then
+    text = "the engine answered HTTP " .. data.errno
+  else
+    text, data.name = system.error_text(data.errno)
+  end
   local message = string.format("%s%s: %s", STEPS[data.step] or data.step,
     object ~= "" and " " .. object or "", text)
   data.path = object ~= "" and object or nil

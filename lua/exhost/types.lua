@@ -580,6 +580,13 @@ function system.find_user(spec, done) end
 ---@return true?, string?, string? queued
 function system.sweep(variable, done) end
 
+--- SIGKILL a process and its process group, if a control group that it is in has this word in
+--- its path. ESRCH: it is gone; EXDEV: it is in none of that name; EPERM.
+---@param pid integer
+---@param word string
+---@return true?, string?, string?
+function system.kill_in_cgroup(pid, word) end
+
 -- exhost.build ---------------------------------------------------------------------------
 
 ---@class exhost.build

@@ -211,6 +211,13 @@ describe("a shim's engine", function()
       assert.same({ "5", "one\ntwo\n", nil }, { exit.code, out, exit.gaps })
     end))
 
+  it("may say that it stops, and not that it runs, of what still does", with({
+    script = { { out = "one\n" }, { sleep = 20 }, { status = "stopping" }, { die = 200 },
+      { sleep = 400 }, { out = "two\n" }, { exit = 7 } } }, function(e, dir)
+    local exit, out = run(e, dir)
+    assert.same({ "7", "one\ntwo\n" }, { exit.code, out })
+  end))
+
   it("may lose the container to somebody", with({ script = { { out = "one\n" }, { sleep = 20 },
     { remove = 1 } } }, function(e, dir)
     local exit, out = run(e, dir)

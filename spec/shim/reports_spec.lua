@@ -1,5 +1,6 @@
 --- A child that says itself when the workload runs: the status pipe is its descriptor 3.
 
+local loop = require "exhost.loop"
 local scratch = require "support.scratch"
 local shim = require "exhost.shim"
 local result = require "exhost.result"
@@ -16,9 +17,12 @@ end
 
 describe("a child that reports", function()
   it("has started once it closes the pipe, not before", scratch.with(function(dir)
+    local before = loop.now()
     local pid = run(dir, "sleep 0.2; echo early; exec 3>&-; echo late; exit 4")
     assert.is_number(pid)
-    assert.equal("early\n", dir:read("stdout.log"):sub(1, 6))
+    assert.is_true(loop.now() - before >= 0.2)
+    -- What it wrote before is on its way to the log then, and no sooner there.
+    assert(scratch.wait_until(function() return dir:read("stdout.log"):sub(1, 6) == "early\n" end))
     assert.equal("4", exit_of(dir).code)
   end))
 
