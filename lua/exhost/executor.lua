@@ -229,13 +229,11 @@ end
 
 --- Stop it if it runs, free its job and the engine's objects. Result and logs stay until
 --- they expire, or go now with `purge`.
----@param timeout number? seconds until KILL, default 10
+---@param timeout number? the most seconds until KILL, default 10; its own stop_grace may be less
 ---@param options? { purge: boolean }
 function Executor:remove(id, timeout, options)
-  timeout = timeout or REMOVE_SECONDS
-  local asked = { grace = math.min(self.settings.stop_grace, timeout),
-    purge = options and options.purge }
-  return execution.dispatch(self, id, "remove", asked)
+  return execution.dispatch(self, id, "remove", { most_grace = timeout or REMOVE_SECONDS,
+    purge = options and options.purge })
 end
 
 ---@return string? status pending running paused success failed

@@ -1,4 +1,5 @@
 local c = require "conformance.helper"
+local loop = require "exhost.loop"
 
 describe(c.name .. ": remove, cleanup, terminate_by_job_id", function()
   it("stops what runs and frees the job at once", c.with(function(ex)
@@ -47,6 +48,16 @@ describe(c.name .. ": remove, cleanup, terminate_by_job_id", function()
     assert.is_true(ex:remove(request.execution_id, 0.2))
     assert.equal(137, ex:wait(request.execution_id).exit_code)
   end))
+
+  it("gives it the grace that it asked for", c.with(function(ex)
+    local request = c.request(c.sh "trap '' TERM; echo up; while :; do sleep 0.05; done",
+      { stop_grace = 0.2 })
+    assert(ex:start(request))
+    c.wait_for_output(ex, request.execution_id, "up\n")
+    local from = loop.now()
+    assert(ex:remove(request.execution_id, 60))
+    assert.is_true(loop.now() - from < 30)
+  end, { settings = { stop_grace = 60 } }))
 
   it("cleans up everything", c.with(function(ex)
     for i = 1, 4 do

@@ -62,7 +62,8 @@ local function tell_to_stop(executor, view, options, by)
   local backend, err, code = executor:backend(record.backend)
   if not backend then return nil, err, code end
   local signal = options.signal or record.stop_signal or backend.stop_signal
-  local grace = options.grace or record.stop_grace or executor.settings.stop_grace
+  local grace = options.grace
+    or math.min(record.stop_grace or executor.settings.stop_grace, options.most_grace or math.huge)
   local ok
   if backend.stop then
     ok, err, code = backend:stop(executor:execution(view), signal, grace)
