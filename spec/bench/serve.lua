@@ -1,0 +1,94 @@
+--- Figures of a host that serves: a call over its socket, its rest, `ps` of a thousand.
+--
+--   exhost lua spec/bench/serve.lua PROGRAM FOLDER
+
+local async = require "exhost.async"
+local client = require "exhost.client"
+local executor = require "exhost.executor"
+local loop = require "exhost.loop"
+
+local program, folder = arg[1], arg[2]
+local CALLS, MANY, ROUNDS = 2000, 1000, 15
+
+local function line(name, format, ...)
+  print(string.format("%-64s " .. format, name, ...))
+end
+
+local function median(list)
+  table.sort(list)
+  return list[math.floor(#list / 2) + 1]
+end
+
+local function read(path)
+  local file = assert(io.open(path))
+  local text = file:read("*a")
+  file:close()
+  return text
+end
+
+local function start_all(ex)
+  local next_one, tasks = 0, {}
+  for i = 1, 16 do
+    tasks[i] = async.spawn(function()
+      while next_one < MANY do
+        next_one = next_one + 1
+        assert(ex:run { engine_spec = { type = "process", params = { cmd = { "/bin/true" } } } })
+      end
+    end)
+  end
+  for _, task in ipairs(tasks) do async.join(task) end
+end
+
+local function calls(host, count)
+  local times = {}
+  for i = 1, count do
+    local from = loop.now()
+    assert(host:call("id"))
+    times[i] = (loop.now() - from) * 1e6
+  end
+  return median(times)
+end
+
+local function ticks(pid)
+  local user, kernel = read("/proc/" .. pid .. "/stat"):match("^%d+ %(.*%) "
+    .. ("%S+ "):rep(11) .. "(%d+) (%d+)")
+  return user + kernel
+end
+
+local function ps()
+  local times = {}
+  for i = 1, ROUNDS do
+    local from = loop.now()
+    os.execute(string.format("%s --state-dir %s ps -a >/dev/null", program, folder))
+    times[i] = (loop.now() - from) * 1000
+  end
+  return median(times)
+end
+
+async.join(async.spawn(function()
+  local pipe = io.popen(string.format("%s --state-dir %s serve --attach >/dev/null 2>&1 & echo $!",
+    program, folder))
+  local pid = pipe:read("*n")
+  pipe:close()
+  local ex = assert(executor.open { state_dir = folder })
+  local host
+  for _ = 1, 500 do
+    host = client.open(ex.state.dir)
+    if host then break end
+    async.sleep(0.01)
+  end
+  calls(host, 200)
+  line("serve: a call over the socket, p50", "%.0f us", calls(host, CALLS))
+  start_all(ex)
+  async.sleep(2)
+  local before = ticks(pid)
+  async.sleep(2)
+  line("serve: processor time in 2 s of rest", "%d ms", (ticks(pid) - before) * 10)
+  line("serve: memory after " .. MANY .. " executions",
+    "%.1f MB (RSS)", read("/proc/" .. pid .. "/status"):match("VmRSS:%s+(%d+)") / 1024)
+  line("ps -a of " .. MANY .. " executions, a whole process, p50", "%.0f ms", ps())
+  host:close()
+  os.execute("kill " .. pid)
+  ex:cleanup()
+  ex:close()
+end))
