@@ -12,6 +12,7 @@ local json = require "exhost.json"
 local log = require "exhost.log"
 local observe = require "exhost.observe"
 local plans = require "exhost.plan"
+local results = require "exhost.result"
 local signals = require "exhost.signals"
 local state = require "exhost.state"
 local units = require "exhost.units"
@@ -390,24 +391,41 @@ function Executor:net_info(id)
   return with_view(self, id, function(view) return self:optional("net_info", view) end)
 end
 
+local ENDED_STATES = { concluded = true, removed = true }
+local STATUS = { creating = "pending", starting = "pending", paused = "paused" }
+
+--- What `list` tells of one; nil when it is not asked for, or gone.
+local function entry_of(self, view, all)
+  local record = view.record or {}
+  if view.state == "absent" or view.state == "newer" then return nil end
+  if view.state == "removed" and not all or self.only and record.backend ~= self.only then
+    return nil
+  end
+  local ended = ENDED_STATES[view.state]
+  local result = ended and state.read_json(view.dir, "result.json")
+  local status = ended and results.status(result or { reason = "lost" })
+    or STATUS[view.state] or "running"
+  result = result or {}
+  return { execution_id = view.id, job_id = record.job_id, backend = record.backend,
+    status = status, phase = view.state, running = status == "running",
+    created_at = record.created_at, started_at = record.started_at,
+    finished_at = result.finished_at, exit_code = result.exit_code, reason = result.reason }
+end
+
 --- Every execution of this executor (of the handle's backend, when it has one) that was
 --- not removed.
 ---@return table[] list
 function Executor:list(options)
-  local list = {}
+  local list, all = {}, options and options.all
   for _, id in ipairs(self.state:ids()) do
-    local status = self:status(id)
-    local entry = status and with_view(self, id, function(view)
-      local record = view.record or {}
-      if view.state == "removed" and not (options and options.all) then return nil end
-      if self.only and record.backend ~= self.only then return nil end
-      local result = state.read_json(view.dir, "result.json") or {}
-      return { execution_id = view.id, job_id = record.job_id, backend = record.backend,
-        status = status, phase = view.state, running = status == "running",
-        created_at = record.created_at, started_at = record.started_at,
-        finished_at = result.finished_at, exit_code = result.exit_code,
-        reason = result.reason }
-    end)
+    local view = observe.look(self.state, id)
+    if view and not ENDED_STATES[view.state] then
+      view:close()
+      -- It may have to be concluded first; then it is another view.
+      view = self:status(id) and observe.look(self.state, id)
+    end
+    local entry = view and entry_of(self, view, all)
+    if view then view:close() end
     if entry then list[#list + 1] = entry end
   end
   return list
