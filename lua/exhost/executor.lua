@@ -2,20 +2,19 @@
 --
 -- Every method may suspend and answers a value, or nil, message, code[, data].
 
+local arguments = require "exhost.executor.arguments"
 local async = require "exhost.async"
 local backends = require "exhost.backend"
 local conclude = require "exhost.conclude"
 local config = require "exhost.config"
 local events = require "exhost.events"
 local execution = require "exhost.execution"
-local json = require "exhost.json"
 local log = require "exhost.log"
-local observe = require "exhost.observe"
 local plans = require "exhost.plan"
-local results = require "exhost.result"
+local queries = require "exhost.executor.queries"
 local signals = require "exhost.signals"
 local state = require "exhost.state"
-local units = require "exhost.units"
+local waiting = require "exhost.executor.waiting"
 
 ---@class exhost.Executor
 ---@field state exhost.State
@@ -23,7 +22,11 @@ local units = require "exhost.units"
 local Executor = {}
 Executor.__index = Executor
 
-local WAIT_FOR_STATUS_SECONDS, REMOVE_SECONDS = 10, 10
+for _, part in ipairs { queries, waiting } do
+  for name, method in pairs(part) do Executor[name] = method end
+end
+
+local REMOVE_SECONDS = 10
 
 local executor = {}
 
@@ -167,63 +170,11 @@ function Executor:run(request)
   return self:wait(id)
 end
 
---- Who waits first watches the execution, others follow: a wait costs them no descriptor. One
---- that leaves early hands the watch to a follower.
-local function join_wait(self, id)
-  while true do
-    local watch = self.waits[id]
-    if not watch then
-      watch = {}
-      self.waits[id] = watch
-      watch.answer = { pcall(execution.dispatch, self, id, "wait") }
-      self.waits[id] = nil
-      watch.left = watch.answer[2] == nil and async.interrupted()
-      for wake in pairs(watch.followers or {}) do wake(true) end
-      if not watch.answer[1] then error(watch.answer[2], 0) end
-      return unpack(watch.answer, 2, 5)
-    end
-    local ok, word, code = async.await(function(done)
-      watch.followers = watch.followers or {}
-      watch.followers[done] = true
-      return function() watch.followers[done] = nil end
-    end)
-    if not ok then return nil, word, code end
-    if not watch.left then
-      if not watch.answer[1] then return nil, tostring(watch.answer[2]), "internal" end
-      return unpack(watch.answer, 2, 5)
-    end
-  end
-end
-
---- The result; repeatable. `timeout` in seconds, nil for none.
----@return table? result, string? err, string? code
-function Executor:wait(id, timeout)
-  local value, err, code = async.with_deadline(timeout, join_wait, self, id)
-  if code == "timeout" then
-    err = string.format("wait for execution (%s): timeout", id)
-  end
-  return value, err, code
-end
-
-local function stop_options(options)
-  local checked = { wait = options.wait }
-  local err
-  if options.signal ~= nil then
-    checked.signal, err = signals.number(options.signal)
-    if not checked.signal then return nil, "signal: " .. err, "invalid" end
-  end
-  if options.grace ~= nil then
-    checked.grace, err = units.duration(options.grace)
-    if not checked.grace then return nil, "grace: " .. err, "invalid" end
-  end
-  return checked
-end
-
 --- Signal, grace, KILL; returns when it has ended (`wait = false`: when it was asked to).
 --- The stop has its own deadline and goes on when the caller is interrupted.
 ---@param options? { signal: string|integer, grace: number|string, wait: boolean }
 function Executor:cancel(id, options)
-  local checked, err, code = stop_options(options or {})
+  local checked, err, code = arguments.stop(options or {})
   if not checked then return nil, err, code end
   return execution.dispatch(self, id, "cancel", checked)
 end
@@ -240,35 +191,6 @@ end
 ---@return string? status pending running paused success failed
 function Executor:status(id)
   return execution.dispatch(self, id, "status")
-end
-
-local ENDED = { success = true, failed = true }
-
---- Wait until the execution has this status. A status that can no longer come is an
---- error at once.
-function Executor:wait_for_status(id, status, timeout)
-  local failure = string.format("execution (%s) did not reach status %s", id, status)
-  return async.with_deadline(timeout or WAIT_FOR_STATUS_SECONDS, function()
-    while true do
-      local now, err, code = self:status(id)
-      if not now then
-        if code == "timeout" then return nil, failure, code end
-        return nil, err, code
-      end
-      if now == status then return true end
-      if ENDED[now] then return nil, failure .. " (it is " .. now .. ")", "already_completed" end
-      local view = observe.look(self.state, id)
-      local signal = view and view.dir and observe.listen(view)
-      local ok, word = true, nil
-      if signal then
-        -- Anything between the look and the listening is seen by this second look.
-        if self:status(id) == now then ok, word = signal:wait() end
-        signal:close()
-      end
-      if view then view:close() end
-      if not ok then return nil, word == "timeout" and failure or word, word end
-    end
-  end)
 end
 
 --- A pipe with the execution's output: log.lua.
@@ -290,15 +212,6 @@ function Executor:signal(id, signal)
   return execution.dispatch(self, id, "signal", number)
 end
 
-local function check_argv(argv)
-  if type(argv) ~= "table" or #argv == 0 then return "expected a list of words" end
-  for i, word in ipairs(argv) do
-    if type(word) ~= "string" then return string.format("word %d is no string", i) end
-    if word:find("\0", 1, true) then return string.format("word %d holds a NUL", i) end
-  end
-  if argv[1] == "" then return "the first word is empty" end
-end
-
 --- Run a command inside a running execution and wait for its end. When the caller is
 --- interrupted the command is killed. Suspends.
 ---@param argv string[]
@@ -308,138 +221,18 @@ end
 ---@return string? err, string? code, table? data
 function Executor:exec(id, argv, options)
   options = options or {}
-  local why, timeout = check_argv(argv), nil
-  if why then return nil, "exec: " .. why, "invalid" end
-  if options.timeout ~= nil then
-    timeout, why = units.duration(options.timeout)
-    if not timeout then return nil, "timeout: " .. why, "invalid" end
-  end
-  return async.with_deadline(timeout, execution.dispatch, self, id, "exec", argv, options)
+  local checked, err, code = arguments.exec(argv, options)
+  if not checked then return nil, err, code end
+  return async.with_deadline(checked.timeout, execution.dispatch, self, id, "exec", argv, options)
 end
-
-local LIMITS = {
-  memory = units.size,
-  cores = function(value) return tonumber(value), "expected a number" end,
-  pids = function(value) return tonumber(value), "expected a number" end,
-}
 
 --- Change limits of a running execution. Suspends.
 ---@param limits { memory: number|string?, cores: number?, pids: integer? }
 ---@return true? ok, string? err, string? code
 function Executor:update(id, limits)
-  local checked = {}
-  for name, value in pairs(type(limits) == "table" and limits or {}) do
-    if not LIMITS[name] then
-      return nil, string.format("update: unknown limit %s; known are cores, memory, pids",
-        tostring(name)), "invalid"
-    end
-    local number, err = LIMITS[name](value)
-    if not number or number <= 0 or number ~= number then
-      return nil, string.format("update: %s: %s", name,
-        number and "expected a number above 0" or err), "invalid"
-    end
-    if name == "pids" then number = math.floor(number) end
-    checked[name] = number
-  end
-  if not next(checked) then return nil, "update: no limit given", "invalid" end
+  local checked, err, code = arguments.limits(limits)
+  if not checked then return nil, err, code end
   return execution.dispatch(self, id, "update", checked)
-end
-
---- Look at one execution without changing it.
-local function with_view(self, id, fn)
-  local view, err, code = observe.look(self.state, id)
-  if not view then return nil, err, code end
-  if view.state == "absent" then
-    return nil, string.format("execution (%s) not found", id), "not_found"
-  end
-  local a, b, c = fn(view)
-  view:close()
-  return a, b, c
-end
-
---- What is known of an execution.
-function Executor:info(id)
-  local status, err, code = self:status(id)
-  if not status then return nil, err, code end
-  return with_view(self, id, function(view)
-    local record = view.record or {}
-    local info = {
-      execution_id = view.id, job_id = record.job_id, backend = record.backend,
-      status = status, phase = view.state, created_at = record.created_at,
-      started_at = record.started_at, pid = view.state ~= "concluded" and record.pid or nil,
-      warnings = json.array(record.warnings or {}), log_dir = record.log_dir,
-      runtime = record.backend,
-      request = plans.stored_request(view.dir), plan = plans.stored_plan(view.dir),
-    }
-    local result = state.read_json(view.dir, "result.json")
-    if result then
-      info.finished_at, info.result = result.finished_at, result
-      info.expires_at = record.expires_at or result.expires_at
-    end
-    local backend = self:backend(record.backend)
-    local own = backend and backend.info and record.handle
-      and backend:info(self:execution(view)) or {}
-    for key, value in pairs(own) do
-      if info[key] == nil then info[key] = value end
-    end
-    return info
-  end)
-end
-
---- Addresses and ports, where the backend has a network.
-function Executor:net_info(id)
-  return with_view(self, id, function(view) return self:optional("net_info", view) end)
-end
-
-local ENDED_STATES = { concluded = true, removed = true }
-local STATUS = { creating = "pending", starting = "pending", paused = "paused" }
-
---- What `list` tells of one; nil when it is not asked for, or gone.
-local function entry_of(self, view, all)
-  local record = view.record or {}
-  if view.state == "absent" or view.state == "newer" then return nil end
-  if view.state == "removed" and not all or self.only and record.backend ~= self.only then
-    return nil
-  end
-  local ended = ENDED_STATES[view.state]
-  local result = ended and state.read_json(view.dir, "result.json")
-  local status = ended and results.status(result or { reason = "lost" })
-    or STATUS[view.state] or "running"
-  result = result or {}
-  return { execution_id = view.id, job_id = record.job_id, backend = record.backend,
-    status = status, phase = view.state, running = status == "running",
-    created_at = record.created_at, started_at = record.started_at,
-    finished_at = result.finished_at, exit_code = result.exit_code, reason = result.reason }
-end
-
---- Every execution of this executor (of the handle's backend, when it has one) that was
---- not removed.
----@return table[] list
-function Executor:list(options)
-  local list, all = {}, options and options.all
-  for _, id in ipairs(self.state:ids()) do
-    local view = observe.look(self.state, id)
-    if view and not ENDED_STATES[view.state] then
-      view:close()
-      -- It may have to be concluded first; then it is another view.
-      view = self:status(id) and observe.look(self.state, id)
-    end
-    local entry = view and entry_of(self, view, all)
-    if view then view:close() end
-    if entry then list[#list + 1] = entry end
-  end
-  return list
-end
-
---- The execution that holds a job.
----@return string? id, string? err, string? code
-function Executor:find(job)
-  local holder = type(job) == "string" and job:find("^[A-Za-z0-9][A-Za-z0-9_.-]*$")
-    and self.state:job_holder(job)
-  if not holder then
-    return nil, string.format("unable to find execution for job %s", tostring(job)), "not_found"
-  end
-  return holder
 end
 
 --- Stop and remove the execution that holds a job.
@@ -479,19 +272,6 @@ function Executor:recover()
   end
   self.state:sweep()
   return true
-end
-
---- The execution's events in order, also those of a start that failed.
----@return table[]? events, string? err, string? code
-function Executor:why(id)
-  local status, err, code = self:status(id)
-  if status then
-    return with_view(self, id, function(view) return events.read(view.dir) end)
-  end
-  local text = code == "not_found" and type(id) == "string" and not id:find("/")
-    and self.state.failed:read(id)
-  if text then return events.parse(text) end
-  return nil, err, code
 end
 
 executor.to_json = conclude.to_json

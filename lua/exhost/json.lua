@@ -9,6 +9,7 @@ local json = {}
 
 local MAX_DEPTH = 100
 local MAX_WHOLE = 2 ^ 64           -- whole numbers below this are written in digits
+local RAW_DIGITS = 14              -- of a number that cjson keeps
 
 local TOO_BIG = "the number is too big"
 local HUGE = math.huge
@@ -260,6 +261,32 @@ function json.encode(value, options)
     return nil, "cannot encode " .. (#keys == 0 and "the value" or spell(keys)) .. ": " .. why
   end
   return table.concat(out)
+end
+
+--- Whether cjson writes all numbers in it as they are.
+local function is_exact(value)
+  if type(value) == "number" then
+    return math.abs(value) < 10 ^ RAW_DIGITS and value % 1 == 0
+      or tonumber(string.format("%.14g", value)) == value
+  elseif type(value) == "table" then
+    for _, item in pairs(value) do
+      if not is_exact(item) then return false end
+    end
+  end
+  return true
+end
+
+--- Write a value for a reader that is our own cjson: strings keep any bytes, keys come in any
+--- order, an empty list is `{}`. Some five times as fast as `encode`, which takes over where
+--- cjson would not keep a number.
+---@param value any
+---@return string? encoded, string? err
+function json.encode_raw(value)
+  if is_exact(value) then
+    local ok, encoded = pcall(cjson.encode, value)
+    if ok then return encoded end
+  end
+  return json.encode(value)
 end
 
 return json

@@ -169,3 +169,14 @@ describe("a JSON round trip", function()
     end
   end)
 end)
+
+describe("json.encode_raw", function()
+  it("keeps bytes and numbers, also those that cjson would round", function()
+    for _, value in ipairs { { a = "\255\0x", b = { 1, 2, 0.5 } }, { n = 2 ^ 53, f = 0.1 + 0.2 },
+      { n = 1e15 + 1 }, { n = -99999999999999 } } do
+      local back = require("cjson").decode((assert(json.encode_raw(value))))
+      assert.same(value, back)
+    end
+    assert.is_nil((json.encode_raw { f = function() end }))
+  end)
+end)

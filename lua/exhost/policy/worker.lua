@@ -4,7 +4,6 @@
 
 local async = require "exhost.async"
 local build = require "exhost.build"
-local cjson = require "cjson"
 local json = require "exhost.json"
 local lines = require "exhost.lines"
 local loop = require "exhost.loop"
@@ -21,30 +20,6 @@ local SIGKILL = 9
 local IDLE_SECONDS = 60 -- then the process ends; the next call starts another
 local LOAD_LIMITS = 10 -- loading may take so many times the hard limit: examples run then
 
-local DIGITS = 14 -- of a number that cjson keeps
-
---- Whether cjson writes all numbers in it as they are.
-local function is_exact(value)
-  if type(value) == "number" then
-    return math.abs(value) < 10 ^ DIGITS and value % 1 == 0
-      or tonumber(string.format("%.14g", value)) == value
-  elseif type(value) == "table" then
-    for _, item in pairs(value) do
-      if not is_exact(item) then return false end
-    end
-  end
-  return true
-end
-
---- cjson is five times as fast; ours is for what it cannot keep.
-local function encode(value)
-  if is_exact(value) then
-    local ok, text = pcall(cjson.encode, value)
-    if ok then return text end
-  end
-  return json.encode(value)
-end
-
 -- What is told of a machine is the same for each policy of a decision.
 local hosts = setmetatable({}, { __mode = "k" })
 
@@ -52,10 +27,10 @@ local hosts = setmetatable({}, { __mode = "k" })
 local function question(request, host)
   local err, text
   if not hosts[host] then
-    hosts[host], err = encode(host)
+    hosts[host], err = json.encode_raw(host)
     if err then return nil, err end
   end
-  text, err = encode(request)
+  text, err = json.encode_raw(request)
   return text and '{"host":' .. hosts[host] .. ',"request":' .. text .. "}", err
 end
 

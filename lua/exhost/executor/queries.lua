@@ -1,0 +1,123 @@
+--- What may be asked of an executor about its executions. Methods of an executor.
+
+local events = require "exhost.events"
+local json = require "exhost.json"
+local observe = require "exhost.observe"
+local plans = require "exhost.plan"
+local results = require "exhost.result"
+local state = require "exhost.state"
+
+---@class exhost.Executor
+local Executor = {}
+
+--- Look at one execution without changing it.
+local function with_view(self, id, fn)
+  local view, err, code = observe.look(self.state, id)
+  if not view then return nil, err, code end
+  if view.state == "absent" then
+    return nil, string.format("execution (%s) not found", id), "not_found"
+  end
+  local a, b, c = fn(view)
+  view:close()
+  return a, b, c
+end
+
+--- What is known of an execution.
+function Executor:info(id)
+  local status, err, code = self:status(id)
+  if not status then return nil, err, code end
+  return with_view(self, id, function(view)
+    local record = view.record or {}
+    local info = {
+      execution_id = view.id, job_id = record.job_id, backend = record.backend,
+      status = status, phase = view.state, created_at = record.created_at,
+      started_at = record.started_at, pid = view.state ~= "concluded" and record.pid or nil,
+      warnings = json.array(record.warnings or {}), log_dir = record.log_dir,
+      runtime = record.backend,
+      request = plans.stored_request(view.dir), plan = plans.stored_plan(view.dir),
+    }
+    local result = state.read_json(view.dir, "result.json")
+    if result then
+      info.finished_at, info.result = result.finished_at, result
+      info.expires_at = record.expires_at or result.expires_at
+    end
+    local backend = self:backend(record.backend)
+    local own = backend and backend.info and record.handle
+      and backend:info(self:execution(view)) or {}
+    for key, value in pairs(own) do
+      if info[key] == nil then info[key] = value end
+    end
+    return info
+  end)
+end
+
+--- Addresses and ports, where the backend has a network.
+function Executor:net_info(id)
+  return with_view(self, id, function(view) return self:optional("net_info", view) end)
+end
+
+local ENDED_STATES = { concluded = true, removed = true }
+local STATUS = { creating = "pending", starting = "pending", paused = "paused" }
+
+--- What `list` tells of one; nil when it is not asked for, or gone.
+local function entry_of(self, view, all)
+  local record = view.record or {}
+  if view.state == "absent" or view.state == "newer" then return nil end
+  if view.state == "removed" and not all or self.only and record.backend ~= self.only then
+    return nil
+  end
+  local ended = ENDED_STATES[view.state]
+  local result = ended and state.read_json(view.dir, "result.json")
+  local status = ended and results.status(result or { reason = "lost" })
+    or STATUS[view.state] or "running"
+  result = result or {}
+  return { execution_id = view.id, job_id = record.job_id, backend = record.backend,
+    status = status, phase = view.state, running = status == "running",
+    created_at = record.created_at, started_at = record.started_at,
+    finished_at = result.finished_at, exit_code = result.exit_code, reason = result.reason }
+end
+
+--- Every execution of this executor (of the handle's backend, when it has one) that was
+--- not removed.
+---@return table[] list
+function Executor:list(options)
+  local list, all = {}, options and options.all
+  for _, id in ipairs(self.state:ids()) do
+    local view = observe.look(self.state, id)
+    if view and not ENDED_STATES[view.state] then
+      view:close()
+      -- It may have to be concluded first; then it is another view.
+      view = self:status(id) and observe.look(self.state, id)
+    end
+    local entry = view and entry_of(self, view, all)
+    if view then view:close() end
+    if entry then list[#list + 1] = entry end
+  end
+  return list
+end
+
+--- The execution that holds a job.
+---@return string? id, string? err, string? code
+function Executor:find(job)
+  local holder = type(job) == "string" and job:find("^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    and self.state:job_holder(job)
+  if not holder then
+    return nil, string.format("unable to find execution for job %s", tostring(job)), "not_found"
+  end
+  return holder
+end
+
+--- The execution's events in order, also those of a start that failed.
+---@return table[]? events, string? err, string? code
+function Executor:why(id)
+  local status, err, code = self:status(id)
+  if status then
+    return with_view(self, id, function(view) return events.read(view.dir) end)
+  end
+  local text = code == "not_found" and type(id) == "string" and not id:find("/")
+    and self.state.failed:read(id)
+  if text then return events.parse(text) end
+  return nil, err, code
+end
+
+return Executor
