@@ -1,5 +1,6 @@
 --- Backend `docker`: jobs as containers of a Docker engine, or of what speaks its API.
 
+local adoptable = require "backends.docker.adoptable"
 local async = require "exhost.async"
 local body = require "backends.docker.body"
 local ceiling = require "backends.docker.ceiling"
@@ -241,7 +242,7 @@ return {
   open = open, facts = Docker.facts, plan = Docker.plan, check = Docker.check,
   apply_policies = Docker.apply_policies,
   create = Docker.create, source = Docker.source, start = Docker.start,
-  reattach = Docker.reattach, describe_step = Docker.describe_step,
+  reattach = Docker.reattach, adoptable = adoptable, describe_step = Docker.describe_step,
   conclude = Docker.conclude, remove = containers.remove,
   list = containers.list, cleanup = containers.cleanup, pause = Docker.pause,
   resume = Docker.resume, signal = Docker.signal, exec = Docker.exec, stats = Docker.stats,

@@ -21,6 +21,7 @@ local backend = {}
 ---@field start? fun(self, execution): true?, string?, string? the engine's start
 ---@field reattach? fun(self, execution, had: { stdout: integer, stderr: integer }): table? shim
 --- spec items for a workload that outlived its shim; `had`: bytes of output that are kept
+---@field adoptable? fun(self): table[]?, string?, string? what somebody else runs there: adopt.lua
 ---@field cleanup? fun(self): true?, string?, string? what carries our mark in the engine
 ---@field stop_signal? integer what `stop` says when no signal is asked for; default SIGTERM,
 --- 0: the backend's own
@@ -33,7 +34,7 @@ local CONTRACT = {
   remove = "function", list = "function", facts = "function?", start = "function?",
   stop = "function?", pause = "function?", resume = "function?", signal = "function?",
   apply_policies = "function?",
-  reattach = "function?", cleanup = "function?", stop_signal = "number?",
+  reattach = "function?", adoptable = "function?", cleanup = "function?", stop_signal = "number?",
   exec = "function?", stats = "function?", update = "function?",
   info = "function?", net_info = "function?",
   health = "function?", inventory = "function?", describe_step = "function?",

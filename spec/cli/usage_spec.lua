@@ -2,7 +2,7 @@ local cli = require "support.cli"
 local json = require "exhost.json"
 
 local COMMANDS = { "run", "start", "wait", "logs", "cancel", "pause", "resume", "signal",
-  "exec", "stats", "update", "ps", "inspect", "why", "remove", "cleanup",
+  "exec", "stats", "update", "ps", "inspect", "why", "remove", "cleanup", "adopt",
   "plan", "gpus", "policy", "doctor",
   "serve", "rpc", "lua", "conformance", "version", "help" }
 

@@ -20,7 +20,7 @@ local GLOBAL = {
 
 local COMMANDS = {
   "run", "start", "wait", "logs", "cancel", "pause", "resume", "signal", "exec", "stats", "update",
-  "ps", "top", "inspect", "why", "remove", "cleanup", "plan", "gpus", "policy",
+  "ps", "top", "inspect", "why", "remove", "cleanup", "adopt", "plan", "gpus", "policy",
   "doctor", "metrics", "serve", "rpc", "repl", "lua", "conformance", "version", "help",
 }
 local KNOWN = {}
