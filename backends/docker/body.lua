@@ -2,6 +2,7 @@
 -- Field names and units: Docker Engine API 1.41, ContainerCreate.
 
 local json = require "exhost.json"
+local mounts = require "backends.docker.mounts"
 local provision = require "backends.docker.provision"
 local reference = require "backends.docker.reference"
 local signals = require "exhost.signals"
@@ -17,19 +18,6 @@ local NANO = 1000000000
 
 local function list(items)
   return items and #items > 0 and json.array(items) or nil
-end
-
-local function mounts(asked, labels)
-  local found = {}
-  local function add(volume, readonly)
-    local is_path = volume.source:find("/", 1, true) ~= nil
-    found[#found + 1] = { Type = is_path and "bind" or "volume", Source = volume.source,
-      Target = volume.target, ReadOnly = readonly or nil,
-      VolumeOptions = not is_path and { Labels = labels } or nil }
-  end
-  for _, volume in ipairs(asked.inputs or {}) do add(volume, volume.readonly) end
-  for _, volume in ipairs(asked.outputs or {}) do add(volume, false) end
-  return list(found)
 end
 
 local function ports(asked)
@@ -52,7 +40,7 @@ local function dns(host, asked)
   host.DnsOptions = json.array { "ndots:1", "timeout:2", "attempts:1" }
 end
 
-local function limits(host, asked, unenforced)
+local function limits(host, asked, unenforced, has_quotas)
   local resources = asked.resources or {}
   local ram, cpu, disk = resources.ram, resources.cpu, resources.disk
   if ram and (ram.size or 0) >= 6 * 1024 * 1024 then
@@ -62,8 +50,11 @@ local function limits(host, asked, unenforced)
     host.NanoCpus = math.max(body.nano_cpus(cpu.cores), NANO / 100)
   end
   host.PidsLimit = asked.engine_spec.params.pids or PIDS
-  if disk and (disk.size or 0) > 0 then
-    unenforced[#unenforced + 1] = "disk limit (needs a storage driver with project quotas)"
+  if disk and (disk.size or 0) > 0 and has_quotas then
+    host.StorageOpt = { size = string.format("%.0f", disk.size) }
+  elseif disk and (disk.size or 0) > 0 then
+    unenforced[#unenforced + 1] = "disk limit (needs a storage driver with project quotas, and "
+      .. "backends.docker.disk_limits = true)"
   end
 end
 
@@ -82,13 +73,13 @@ local function restart(params)
   return { Name = name, MaximumRetryCount = name == "on-failure" and ON_FAILURE_RETRIES or nil }
 end
 
-local function host_config(asked, labels, unenforced)
+local function host_config(asked, labels, unenforced, has_quotas)
   local params, host = asked.engine_spec.params, {}
-  limits(host, asked, unenforced)
+  limits(host, asked, unenforced, has_quotas)
   security(host, params)
   dns(host, asked)
   host.LogConfig = LOG_CONFIG
-  host.Mounts = mounts(asked, labels)
+  host.Mounts = mounts.make(asked, labels)
   local _, bindings = ports(asked)
   host.PortBindings = bindings
   host.RestartPolicy = restart(params)
@@ -124,8 +115,9 @@ end
 
 --- The exact thing that is sent. With scripts the image's own command is needed: `image`
 --- is its Config, nil when it is not here yet.
+---@param settings { disk_limits: boolean? }? of the backend
 ---@return table body
-function body.make(asked, executor, image)
+function body.make(asked, executor, image, settings)
   local params, unenforced = asked.engine_spec.params, json.array {}
   local labels = body.labels(asked, executor)
   local exposed = ports(asked)
@@ -133,7 +125,8 @@ function body.make(asked, executor, image)
     Image = reference.text(reference.parse(params.image)), Labels = labels,
     Env = list(params.environment),
     WorkingDir = params.working_directory, User = params.user, Tty = params.tty or false,
-    ExposedPorts = exposed, HostConfig = host_config(asked, labels, unenforced),
+    ExposedPorts = exposed,
+    HostConfig = host_config(asked, labels, unenforced, settings and settings.disk_limits),
     StopSignal = asked.stop_signal and signals.name(asked.stop_signal) or nil,
   }
   body.set_command(create, asked, image or {})

@@ -11,6 +11,7 @@ local exec = require "backends.docker.exec"
 local image = require "backends.docker.image"
 local json = require "exhost.json"
 local loop = require "exhost.loop"
+local mounts = require "backends.docker.mounts"
 local network = require "backends.docker.network"
 local params = require "backends.docker.params"
 local provision = require "backends.docker.provision"
@@ -52,7 +53,9 @@ function Docker:facts(request)
 end
 
 function Docker:plan(request, facts)
-  local made = body.make(request, self.executor, facts.image)
+  local ok, err, code = mounts.check(request)
+  if not ok then return nil, err, code end
+  local made = body.make(request, self.executor, facts.image, self.own)
   made.warnings = json.array {}
   if not facts.image then
     made.warnings[1] = "the image is not here: " .. (self.settings.image_pull == "never"

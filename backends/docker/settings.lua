@@ -13,6 +13,8 @@ end
 settings.SCHEMA = { type = "record", default = {}, fields = {
   host = { type = "string", absent = "", no_nul = true,
     doc = "the engine's address; else as the docker command finds it" },
+  disk_limits = { type = "boolean", default = false,
+    doc = "the storage driver has quotas, so that disk limits can be kept (StorageOpt)" },
   pull_timeout = duration(3600, "the most time of a pull"),
   pull_silence = duration(300, "how long a registry may say nothing during a pull"),
   helper_timeout = duration(30, "the most time of a credential helper"),

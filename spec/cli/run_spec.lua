@@ -35,6 +35,35 @@ describe("exhost run: the exit status", function()
     assert.equal("", x:run({ "ps", "-q" }).out)
   end))
 
+  it("is 125 with a reason for options and files that cannot be meant", cli.with(function(x)
+    x.dir:write("empty", " \n")
+    x.dir:write("odd", '{"JobID":"j1","Resources":"x",'
+      .. '"EngineSpec":{"params":{"environment":"A=1"}}}')
+    for _, case in ipairs {
+      { { "--config", x.path, "run", "true" }, "read settings: " .. x.path },
+      { { "run", "--gpus", ",", "true" }, "--gpus \",\": expected UUIDs" },
+      { { "run", "--gpus", "GPU-1,", "true" }, "--gpus \"GPU-1,\": expected UUIDs" },
+      { { "run", "--cpus", "0x1", "true" }, "--cpus 0x1: expected a number" },
+      { { "run", "-f", x.path .. "/empty" }, "/empty: it is empty" },
+      { { "run", "-f", x.path .. "/odd", "--cpus", "1", "true" }, "resources: expected an object" },
+      { { "run", "-f", x.path .. "/odd", "-e", "A=1", "true" }, "params.environment: expected an" },
+    } do
+      local ran = x:run(case[1])
+      assert.equal(125, ran.code)
+      assert.is_truthy(ran.err:find(case[2], 1, true), ran.err)
+      assert.is_nil(ran.err:find("traceback", 1, true))
+    end
+  end))
+
+  it("is that of a file's request in any of its spellings, with what options add", cli.with(
+    function(x)
+    x.dir:write("go", '\239\187\191{"JobID":"j1","ExecutionID":"j1","ResultsDir":"/nowhere",'
+      .. '"Resources":{"cpu":{"cores":1}},"EngineSpec":{"Type":"process",'
+      .. '"Params":{"cmd":["sh","-c","exit 7"]}}}')
+    local ran = x:run { "run", "-f", x.path .. "/go", "--cpus", "2", "--results-dir", x.path }
+    assert.same({ 7, "" }, { ran.code, ran.err })
+  end))
+
   it("is 125 for what exhost itself cannot do", cli.with(function(x)
     for _, words in ipairs { { "run" }, { "run", "--nonsense" }, { "run", "--cpus", "x", "true" },
       { "run", "-b", "nosuch", "true" }, { "run", "-f", "/nowhere", "true" },
@@ -58,6 +87,38 @@ describe("exhost run: the output", function()
     assert.same({ "hi\128\0\255end", "err", 0 }, { ran.out, ran.err, ran.code })
     ran = x:run(sh("head -c 3000000 /dev/zero"))
     assert.equal(3000000, #ran.out)
+  end))
+
+  it("that cannot be written is told, and the job goes on", cli.with(function(x)
+    local ran = x:sh([["$exhost" run --id ab -- sh -c 'echo hi; echo e >&2' >/dev/full; echo $?]])
+    assert.matches("write stdout: ENOSPC", ran.err)
+    assert.matches("\ne\n", "\n" .. ran.err)
+    assert.equal("125\n", ran.out)
+    assert.equal("hi\n", x:json({ "wait", "ab" }).stdout)
+    ran = x:sh([["$exhost" run -- sh -c 'echo hi; exit 3' >/dev/full; echo $?]])
+    assert.equal("3\n", ran.out)
+  end))
+
+  it("is missed by nobody where a standard stream is closed", cli.with(function(x)
+    for _, closed in ipairs { "<&-", ">&-", "2>&-", "<&- >&- 2>&-" } do
+      local ran = x:sh([[("$exhost" run -- sh -c 'cat; ls /proc/self/fd; exit 4' ]]
+        .. closed .. [[); echo $?]])
+      assert.equal("", ran.err, closed)
+      assert.matches("4\n$", ran.out, nil, closed)
+    end
+  end))
+
+  it("says so in the result when somebody moved or emptied its file", cli.with(function(x)
+    for _, act in ipairs { "rm", "truncate -s 0", "ln -sf /etc/passwd" } do
+      local ran = x:sh([[r=$D/r$(echo ]] .. act .. [[ | cksum | cut -c1-5); mkdir -p $r
+        "$exhost" --json run --results-dir $r -- sh -c "
+          echo one; until [ -e $r/go ]; do sleep .01; done" &
+        until [ -s $r/stdout.log ]; do sleep .01; done
+        ]] .. act .. [[ $r/stdout.log; : >$r/go; wait]])
+      local result = assert(json.decode(ran.out))
+      assert.same({ "", true, false, 0 }, { result.stdout, result.truncated.stdout,
+        result.truncated.stderr, result.exit_code }, act)
+    end
   end))
 
   it("ends the job when nobody reads it any more", cli.with(function(x)
