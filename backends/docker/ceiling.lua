@@ -5,23 +5,10 @@
 -- networks = {…}, binds = {"/srv"}, devices = {"/dev/kfd"}, runtimes = {…}, users = {deny = {…}},
 -- memory = bytes, cores = n, pids = n, security_opt = {…} }.
 
+local fields = require "backends.docker.fields"
+
 local ceiling = {}
 
-local FIELDS = { -- of HostConfig, in the API's own spelling; others are refused
-  Memory = true, MemorySwap = true, NanoCpus = true, PidsLimit = true, SecurityOpt = true,
-  CapDrop = true, CapAdd = true, Dns = true, DnsSearch = true, DnsOptions = true, LogConfig = true,
-  Mounts = true, Binds = true, PortBindings = true, RestartPolicy = true, NetworkMode = true,
-  Init = true, Privileged = true, Devices = true, DeviceRequests = true, GroupAdd = true,
-  Runtime = true, PidMode = true, IpcMode = true, UTSMode = true, UsernsMode = true,
-  CgroupnsMode = true, ShmSize = true, Ulimits = true, ReadonlyRootfs = true, Tmpfs = true,
-  ExtraHosts = true, Sysctls = true, DeviceCgroupRules = true, MaskedPaths = true,
-  ReadonlyPaths = true, StorageOpt = true, VolumesFrom = true, CpuShares = true,
-  CpusetCpus = true, OomScoreAdj = true, Annotations = true,
-}
-local TOP = { Image = true, Labels = true, Env = true, Entrypoint = true, Cmd = true,
-  WorkingDir = true, User = true, Tty = true, ExposedPorts = true, HostConfig = true,
-  StopSignal = true, StopTimeout = true, Hostname = true, Domainname = true, Healthcheck = true,
-  NetworkingConfig = true }
 local NAMESPACES = { "PidMode", "IpcMode", "UTSMode", "UsernsMode", "CgroupnsMode" }
 -- Harmless unless somebody says otherwise.
 local DEFAULT_DEVICES = { ["/dev/kfd"] = true }
@@ -39,30 +26,19 @@ local function has(list, value)
   return false
 end
 
---- Go decodes keys in any case and lets the last one win, so only the API's spelling passes.
-local function spelling(body)
-  for key in pairs(body) do
-    if not TOP[key] then
-      return nil, string.format("%s is no field of a container that is known here", key), "denied"
-    end
-  end
-  for key in pairs(body.HostConfig or {}) do
-    if not FIELDS[key] then
-      return nil, string.format("HostConfig.%s is no field that is known here", key), "denied"
-    end
-  end
-  return true
-end
-
 --- CAP_SYS_ADMIN, sys_admin and SYS_ADMIN are one.
 local function capability(name)
   return (name:upper():gsub("^CAP_", ""))
 end
 
 local function capabilities(host, allowed)
+  local granted = allowed.capabilities
+  if type(granted) == "table" then
+    granted = {}
+    for i, name in ipairs(allowed.capabilities) do granted[i] = capability(tostring(name)) end
+  end
   for _, name in ipairs(host.CapAdd or {}) do
-    local canonical = capability(name)
-    if not has(allowed.capabilities, canonical) and allowed.capabilities ~= "all" then
+    if not has(granted, capability(name)) then
       return denied("HostConfig.CapAdd", name, "ceiling.capabilities")
     end
   end
@@ -80,7 +56,7 @@ local function namespaces(host, allowed)
     end
   end
   local network = host.NetworkMode
-  if network == "host" or network and network:find("^container:") then
+  if network == "host" or network and network:find(":", 1, true) then -- container:ID, ns:PATH
     if not has(allowed.namespaces, network) then
       return denied("HostConfig.NetworkMode", network, "ceiling.namespaces")
     end
@@ -120,6 +96,10 @@ local function is_sensitive(path)
 end
 
 local function bind(field, source, allowed)
+  if not source or source:sub(1, 1) ~= "/" then
+    return nil, string.format("%s = %s is denied: not an absolute path", field, tostring(source)),
+      "denied"
+  end
   local real = require("exhost.system").real_path(source) or source
   for _, path in ipairs { source, real } do
     local ok
@@ -195,7 +175,9 @@ local function security(host, allowed)
 end
 
 local function amounts(host, allowed)
-  local limits = { Memory = { allowed.memory, "memory" },
+  -- More swap than memory is memory, too; 0 is twice the memory.
+  local swap = host.MemorySwap and allowed.memory
+  local limits = { Memory = { allowed.memory, "memory" }, MemorySwap = { swap, "memory" },
     NanoCpus = { allowed.cores and allowed.cores * 1e9, "cores" },
     PidsLimit = { allowed.pids, "pids" } }
   for field, limit in pairs(limits) do
@@ -211,8 +193,10 @@ local function amounts(host, allowed)
 end
 
 local function user(body, allowed)
-  local function canonical(name)
-    return (name == "" or name == "root") and "0" or name
+  local function canonical(name) -- "00" and "+0" are 0 for an engine
+    if name == "" or name == "root" then return "0" end
+    local sign, digits = name:match("^([+-]?)0*(%d+)$")
+    return digits and (sign == "-" and digits ~= "0" and "-" or "") .. digits or name
   end
   local name = canonical((body.User or ""):match("^[^:]*"))
   for _, entry in ipairs(allowed.users and allowed.users.deny or {}) do
@@ -229,8 +213,8 @@ end
 ---@return true? ok, string? err, string? code "denied"
 function ceiling.check(body, allowed)
   local host = body.HostConfig or {}
-  local ok, err, code = spelling(body)
-  if not ok then return nil, err, code end
+  local ok, err, code = fields.check(body)
+  if not ok then return nil, err, "denied" end
   if host.Privileged and not allowed.privileged then
     return denied("HostConfig.Privileged", true, "ceiling.privileged")
   end

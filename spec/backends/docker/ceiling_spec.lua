@@ -14,6 +14,7 @@ describe("docker ceiling", function()
       ["CapAdd = CAP_SYS_ADMIN"] = { CapAdd = { "CAP_SYS_ADMIN" } },
       ["CapAdd = all"] = { CapAdd = { "all" } }, pidmode = { pidmode = "host" },
       PidMode = { PidMode = "host" }, NetworkMode = { NetworkMode = "container:abc" },
+      ["NetworkMode = ns:"] = { NetworkMode = "ns:/proc/1/ns/net" },
       ["NetworkMode = host"] = { NetworkMode = "host" }, IpcMode = { IpcMode = "host" },
       UsernsMode = { UsernsMode = "host" }, CgroupnsMode = { CgroupnsMode = "host" },
       ["Devices%[1%].PathOnHost"] = { Devices = { { PathOnHost = "/dev" } } },
@@ -28,6 +29,48 @@ describe("docker ceiling", function()
       local ok, err, code = check(host)
       assert.same({ nil, "denied" }, { ok, code })
       assert.matches(field, err)
+    end
+  end)
+
+  it("denies keys in other spellings at every depth, of which an engine takes the last", function()
+    local function mount(options)
+      return { Mounts = { { Type = "volume", Source = "v", VolumeOptions = options } } }
+    end
+    for field, host in pairs {
+      ["Mounts%[1%].source"] = { Mounts = { { Type = "volume", Source = "v", source = "/etc" } } },
+      ["Mounts%[1%].TYPE"] = { Mounts = { { Type = "volume", Source = "v", TYPE = "bind" } } },
+      ["Devices%[1%].pathonhost"] = { Devices = { { PathOnHost = "/dev/dri/card0",
+        pathonhost = "/dev/sda" } } },
+      ["VolumeOptions.driverconfig"] = mount { driverconfig = { Options = { device = "/etc" } } },
+      ["DriverConfig.options"] = mount { DriverConfig = { options = { device = "/etc" } } },
+      ["LogConfig.type"] = { LogConfig = { Type = "json-file", type = "syslog" } },
+    } do
+      local ok, err, code = check(host)
+      assert.same({ nil, "denied" }, { ok, code }, field)
+      assert.matches(field .. " is no field", err)
+    end
+  end)
+
+  it("denies what is of another form than the engine's, and names it", function()
+    for err, host in pairs {
+      ["HostConfig.CapAdd: expected a list, got a string"] = { CapAdd = "SYS_ADMIN" },
+      ["HostConfig.CapAdd: expected a list, got an object"] = { CapAdd = { x = "SYS_ADMIN" } },
+      ["HostConfig.CapAdd[1]: expected a string, got 1"] = { CapAdd = { 1 } },
+      ["HostConfig.Privileged: expected a boolean, got 0"] = { Privileged = 0 },
+      ["HostConfig.Privileged: expected a boolean, got a string"] = { Privileged = "false" },
+      ["HostConfig.NetworkMode: expected a string, got a table"] = { NetworkMode = {} },
+      ["HostConfig.Memory: expected an integer, got a string"] = { Memory = "64m" },
+      ["HostConfig.Memory: expected an integer, got nan"] = { Memory = 0 / 0 },
+      ["HostConfig.Memory: expected an integer, got 1.5"] = { Memory = 1.5 },
+      ["HostConfig.OomScoreAdj: expected an integer, got a string"] = { OomScoreAdj = "-5" },
+      ["HostConfig.Sysctls: expected an object, got a string"] = { Sysctls = "x" },
+      ["HostConfig.Devices[1]: expected an object, got a string"] = { Devices = { "/dev/sda" } },
+      ["HostConfig.Mounts[1].Source = nil is denied: not an absolute path"] =
+        { Mounts = { { Type = "bind", Target = "/x" } } },
+      ["HostConfig.Mounts[1].Source = etc is denied: not an absolute path"] =
+        { Mounts = { { Type = "bind", Source = "etc", Target = "/x" } } },
+    } do
+      assert.same({ nil, err, "denied" }, { check(host) })
     end
   end)
 
@@ -47,6 +90,8 @@ describe("docker ceiling", function()
   it("grants what it says", function()
     assert.is_true(check({ Privileged = true }, { privileged = true }))
     assert.is_true(check({ CapAdd = { "cap_net_admin" } }, { capabilities = { "NET_ADMIN" } }))
+    assert.is_true(check({ CapAdd = { "NET_ADMIN" } }, { capabilities = { "cap_net_admin" } }))
+    assert.is_true(check({ CapAdd = { "NET_ADMIN" } }, { capabilities = "all" }))
     assert.is_true(check({ PidMode = "host", NetworkMode = "host" }, { namespaces = { "host" } }))
     assert.is_true(check({ Devices = { { PathOnHost = "/dev/fuse" } } },
       { devices = { "/dev/fuse" } }))
@@ -79,5 +124,12 @@ describe("docker ceiling", function()
     assert.is_nil((check({}, { users = { deny = { 0 } } })))
     assert.is_nil((check({}, { users = { deny = { "root" } } }, { User = "0:0" })))
     assert.is_true(check({}, { users = { deny = { 0 } } }, { User = "1000" }))
+    for _, name in ipairs { "00", "+0", "-0", "000:5", "" } do
+      assert.is_nil((check({}, { users = { deny = { "root" } } }, { User = name })), name)
+    end
+    assert.is_nil((check({}, { users = { deny = { 1000 } } }, { User = "01000" })))
+    assert.is_nil((check({ Memory = 100, MemorySwap = -1 }, { memory = 100 })))
+    assert.is_nil((check({ Memory = 100, MemorySwap = 101 }, { memory = 100 })))
+    assert.is_true(check({ Memory = 100, MemorySwap = 100 }, { memory = 100 }))
   end)
 end)
