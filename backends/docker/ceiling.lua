@@ -213,12 +213,13 @@ end
 ---@return true? ok, string? err, string? code "denied"
 function ceiling.check(body, allowed)
   local host = body.HostConfig or {}
-  local ok, err, code = fields.check(body)
+  local ok, err = fields.check(body)
   if not ok then return nil, err, "denied" end
   if host.Privileged and not allowed.privileged then
     return denied("HostConfig.Privileged", true, "ceiling.privileged")
   end
   for _, part in ipairs { capabilities, namespaces, sources, devices, security, amounts } do
+    local code
     ok, err, code = part(host, allowed)
     if not ok then return nil, err, code end
   end

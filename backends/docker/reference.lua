@@ -6,6 +6,7 @@ local text = require "exhost.text"
 local reference = {}
 
 local MAX_NAME, MAX_TAG = 255, 128
+local DIGEST_LENGTHS = { sha256 = 64, sha384 = 96, sha512 = 128 }
 
 --- The host part, if the first component is one.
 local function split_host(name)
@@ -16,19 +17,47 @@ local function split_host(name)
   return nil, name
 end
 
+--- Words of letters, digits and inner "-", with points between; or an IPv6 address in brackets.
 local function is_host(host)
-  local name, port = host:match("^([^:]+):?(%d*)$")
-  if host:sub(1, 1) == "[" then name, port = host:match("^(%[[%x:]+%]):?(%d*)$") end
-  return name ~= nil and not host:find(":$") and (port == "" or tonumber(port) < 65536)
-    and name:find("^[%w.%-%[%]:]+$") ~= nil
+  local name, colon, port = host:match("^([^:]+)(:?)(%d*)$")
+  if host:sub(1, 1) == "[" then
+    name, colon, port = host:match("^(%[[%x:]+%])(:?)(%d*)$")
+    if not name then return false end
+  elseif not name then
+    return false
+  else
+    for word in (name .. "."):gmatch("([^.]*)%.") do
+      if not word:find("^%w[%w-]*$") or word:find("-$") then return false end
+    end
+  end
+  if colon == "" then return port == "" end
+  return port ~= "" and tonumber(port) < 65536
+end
+
+--- Lower-case words with ".", "_", "__" or any number of "-" between them.
+local function is_word(part)
+  local rest = part:match("^[a-z0-9]+(.*)$")
+  while rest and rest ~= "" do
+    local between, more = rest:match("^([._-]+)[a-z0-9]+(.*)$")
+    local fits = between == "." or between == "_" or between == "__"
+      or between and between:find("^%-+$")
+    if not fits then return false end
+    rest = more
+  end
+  return rest ~= nil
 end
 
 local function is_path(path)
-  if ("/" .. path .. "/"):find("//", 1, true) then return false end
-  for part in path:gmatch("[^/]+") do
-    if not part:find("^[a-z0-9]+[a-z0-9._-]*$") or part:find("[._-]$") then return false end
+  for part in (path .. "/"):gmatch("([^/]*)/") do
+    if not is_word(part) then return false end
   end
   return true
+end
+
+--- A hash as registries write it: hex digits in lower case only.
+local function is_digest(digest)
+  local algorithm, hex = digest:match("^(%w+):([0-9a-f]+)$")
+  return algorithm ~= nil and DIGEST_LENGTHS[algorithm] == #hex
 end
 
 --- Take a reference apart. An id (64 hex digits, or sha256: and those) is one, too.
@@ -40,11 +69,11 @@ function reference.parse(value)
     return nil, string.format("not an image reference: %s (%s)", text.quote(value), why)
   end
   if value == "" then return bad "it is empty" end
-  local id = value:match("^sha256:(%x+)$") or value:match("^(%x+)$")
+  local id = value:match("^sha256:([0-9a-f]+)$") or value:match("^([0-9a-f]+)$")
   if id and #id == 64 then return { id = "sha256:" .. id } end
   local rest, digest = value:match("^(.-)@(.+)$")
-  if digest and not (digest:find("^sha256:%x+$") and #digest == 71) then
-    return bad "the digest is not sha256: and 64 hex digits"
+  if digest and not is_digest(digest) then
+    return bad "the digest is not sha256: and 64 hex digits in lower case"
   end
   rest = rest or value
   local host, path = split_host(rest)

@@ -11,6 +11,9 @@ describe("docker image references", function()
       ["[::1]:5000/a:x"] = { "[::1]:5000/a", "x" },
       ["localhost/a"] = { "localhost/a", "latest" },
       ["library/a_b.c-d"] = { "library/a_b.c-d", "latest" },
+      ["a__b---c/0.1:_x"] = { "a__b---c/0.1", "_x" },
+      ["Localhost/a"] = { "Localhost/a", "latest" },
+      ["127.0.0.1:00080/a"] = { "127.0.0.1:00080/a", "latest" },
     } do
       local parts = assert(reference.parse(text))
       assert.same(expected, { parts.name, parts.tag }, text)
@@ -24,13 +27,19 @@ describe("docker image references", function()
     assert.is_nil(parts.tag)
     assert.equal("host:5000/a@" .. digest, reference.text(parts))
     assert.equal("a:1@" .. digest, reference.text(assert(reference.parse("a:1@" .. digest))))
+    local long = "sha512:" .. ("a1"):rep(64)
+    assert.equal("a@" .. long, reference.text(assert(reference.parse("a@" .. long))))
     assert.equal(digest, reference.parse(digest).id)
     assert.equal(digest, reference.parse(("a1"):rep(32)).id)
   end)
 
   it("are refused with a reason", function()
     for _, text in ipairs { "", "Team/API", "a:b:c", "a//b", "a/", "/a", "a b", "a:", "a@sha256:12",
-      "a@md5:x", "-a", "a:" .. ("t"):rep(129), "host:99999/a", "a/B", ("x"):rep(300), "a:t/b" } do
+      "a@md5:x", "-a", "a:" .. ("t"):rep(129), "host:99999/a", "a/B", ("x"):rep(300), "a:t/b",
+      "a..b", "a___b", "a._b", "a-", "_a", "-x.com/a", "x-.com/a", "a..b/c", "reg./a", ".reg/a",
+      "h[x].y/z", "[::1/a", "[::1%25lo]:5000/a", "host:/a", "https://host/a", "a\n",
+      "\239\187\191a", "na\195\175ve", ("A1"):rep(32), "a@sha256:" .. ("A1"):rep(32),
+      "a@sha512:" .. ("a1"):rep(32), "a@", "@sha256:" .. ("a1"):rep(32) } do
       local parts, err = reference.parse(text)
       assert.is_nil(parts, text)
       assert.matches("^not an image reference: ", err)
