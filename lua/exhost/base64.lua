@@ -90,11 +90,13 @@ local function bad_character(encoded, position)
   return nil, string.format("not base64: bad character at position %d of %d", position, #encoded)
 end
 
---- Decode padded text of the standard alphabet; anything else, line breaks too, is refused.
+--- Decode padded text of the standard alphabet. Line breaks are left out, as Go does; anything
+--- else is refused.
 ---@param encoded string
 ---@return string? bytes, string? err
 function base64.decode(encoded)
   tables()
+  if encoded:find("[\r\n]") then encoded = encoded:gsub("[\r\n]+", "") end
   if encoded == "" then return "" end
   local stray = encoded:find("[^%w+/=]")
   if stray then return bad_character(encoded, stray) end

@@ -11,6 +11,7 @@ local MAX_DEPTH = 100
 local MAX_WHOLE = 2 ^ 64           -- whole numbers below this are written in digits
 local RAW_DIGITS = 14              -- of a number that cjson keeps
 
+local BOM = "\239\187\191"        -- as some editors begin a file
 local TOO_BIG = "the number is too big"
 local HUGE = math.huge
 
@@ -103,6 +104,7 @@ end
 function json.decode(source)
   if type(source) ~= "string" then error("json.decode: expected a string", 2) end
   if source:find("%z") then return nil, "not JSON: a NUL byte in the text" end
+  if source:sub(1, 3) == BOM then source = source:sub(4) end
   if not decoder then open_decoder() end
   local null = decoder.null
   local ok, value = pcall(decoder.decode, source)

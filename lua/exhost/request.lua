@@ -35,10 +35,17 @@ local function absolute(path)
   return path
 end
 
+--- A script as Linux can run it, from what editors of other systems write.
 local function script(content)
+  content = content:gsub("^\239\187\191", ""):gsub("\r\n", "\n")
   if content == "" then return nil, "the script is empty" end
   if content:find("%z") then return nil, "the script holds a NUL byte" end
-  return (content:gsub("\r\n", "\n"))
+  local first = content:match("^#!([^\n]*)")
+  if first and first:find("\r", 1, true) then
+    return nil, "a carriage return in the first line, where no line ends: write lines with LF"
+  end
+  if first and not first:find("[^ \t]") then return nil, "no interpreter after #!" end
+  return content
 end
 
 local function memory(size, warn)

@@ -93,6 +93,13 @@ local STEPS = {
 }
 local FIRST_STATUS = 300 -- no errno is so high: an engine's HTTP status
 
+--- What is missing when the system finds no file, though there is one.
+local function missing(step, object)
+  local is_script = step == "script"
+    or step == "exec" and object:sub(1, 1) == "/" and system.real_path(object)
+  return is_script and " (it is there; the interpreter after its #!, or its loader, is not)" or ""
+end
+
 --- What a shim's `error ERRNO STEP` means to the person who asked.
 ---@return string message, string code
 function start.explain(plan, data)
@@ -103,6 +110,7 @@ function start.explain(plan, data)
     text = "the engine answered HTTP " .. data.errno
   else
     text, data.name = system.error_text(data.errno)
+    if data.name == "ENOENT" then text = text .. missing(data.step, object) end
   end
   local message = string.format("%s%s: %s", STEPS[data.step] or data.step,
     object ~= "" and " " .. object or "", text)

@@ -13,7 +13,7 @@ describe("base64", function()
   end
 
   for encoded, position in pairs {
-    ["Zg=a"] = 3, ["Zm9*"] = 4, ["Zm9v\nZg=="] = 5, ["Zg==Zg=="] = 3, ["===="] = 1, ["Z==="] = 2,
+    ["Zg=a"] = 3, ["Zm9*"] = 4, ["Zm9v\tZg=="] = 5, ["Zg==Zg=="] = 3, ["===="] = 1, ["Z==="] = 2,
     ["Zm-_"] = 3, ["Zh=="] = 2, ["Zm9="] = 3, [("QUJD"):rep(3000) .. "QU=D" .. "QUJD"] = 12003,
     ["QUJDQU=D"] = 7,
   } do
@@ -30,6 +30,13 @@ describe("base64", function()
       assert.is_nil(bytes)
       assert.truthy(err:find("groups of four", 1, true))
     end
+  end)
+
+  it("leaves line breaks out", function()
+    for _, encoded in ipairs { "Zm9v\nZg==", "Zm9vZg==\r\n", "Z\r\nm9vZg=\n=", "\n\nZm9vZg==" } do
+      assert.equal("foof", base64.decode(encoded))
+    end
+    assert.equal("", base64.decode "\r\n")
   end)
 
   it("keeps any bytes", function()

@@ -15,6 +15,7 @@ describe("json.decode", function()
     assert.equal("a\0b", json.decode '"a\\u0000b"')
     assert.equal("\255\128", json.decode('"\255\128"'))
     assert.equal("日本", json.decode '"\\u65e5\\u672c"')
+    assert.same({ a = "\239\187\191" }, json.decode '\239\187\191{"a":"\239\187\191"}')
   end)
 
   it("marks arrays that have items", function()

@@ -54,6 +54,12 @@ describe("a request", function()
     assert.same({ type = "ssh", file = "ssh-ed25519 AAAA" }, asked.keys[1])
   end)
 
+  it("takes scripts as editors of other systems write them", function()
+    local asked = normalise { provision_scripts = {
+      ab = base64.encode "\239\187\191#!/bin/sh\r\necho one\r\n", cd = base64.encode "echo a\rb" } }
+    assert.same({ ab = "#!/bin/sh\necho one\n", cd = "echo a\rb" }, asked.provision_scripts)
+  end)
+
   it("is taken with almost nothing", function()
     for _, fields in ipairs { {}, { engine_spec = {} }, { ResultsDir = "", GatewayIP = "",
       stop_signal = "", timeout = 0, engine_spec = { type = "" } } } do
@@ -175,6 +181,14 @@ describe("a request", function()
     { { provision_scripts = { ab = "" } }, "provision_scripts.ab: the script is empty" },
     { { provision_scripts = { ab = base64.encode "a\0" } },
       "provision_scripts.ab: the script holds a NUL" },
+    { { provision_scripts = { ab = base64.encode "\239\187\191" } },
+      "provision_scripts.ab: the script is empty" },
+    { { provision_scripts = { ab = base64.encode "#!/bin/sh\recho one\r" } },
+      "provision_scripts.ab: a carriage return in the first line" },
+    { { provision_scripts = { ab = base64.encode "#! \n" } },
+      "provision_scripts.ab: no interpreter after #!" },
+    { { provision_scripts = { ab = base64.encode "#!" } },
+      "provision_scripts.ab: no interpreter after #!" },
     { { provision_scripts = { ["a.sh"] = "?" } }, 'provision_scripts["a.sh"]: not base64' },
     { { stop_signal = "SIGFOO" }, 'stop_signal: unknown signal "SIGFOO"' },
     { { timeout = "soon" }, "timeout: expected a duration" }, { { timeout = -1 },

@@ -3,6 +3,7 @@
 
 local base64 = require "exhost.base64"
 local c = require "conformance.helper"
+local scratch = require "support.scratch"
 local system = require "exhost.system"
 
 local is_root = system.ids() == 0
@@ -17,6 +18,21 @@ local function output(ex, argv, params, more)
   local result = assert(ex:run(with_params(argv, params, more)))
   return result.stdout, result
 end
+
+describe("process: a command", function()
+  it("that lacks its interpreter is told from one that is not there", c.with(function(ex)
+    local dir, path = scratch.open()
+    assert(dir:write("crlf", "#!/bin/sh\r\necho x\r\n"))
+    assert.equal(0, assert(ex:run(c.request { "chmod", "755", path .. "/crlf" })).exit_code)
+    local _, there, code, data = ex:run(c.request { path .. "/crlf" })
+    local _, absent = ex:run(c.request { path .. "/none" })
+    dir:close()
+    scratch.remove(path)
+    assert.same({ "engine", "ENOENT" }, { code, data.name })
+    assert.matches("/crlf: no such file or directory %(it is there; the interpreter", there)
+    assert.matches("/none: no such file or directory$", absent)
+  end))
+end)
 
 describe("process: user", function()
   local WHO = c.sh "id -u; id -g; id -G; echo $HOME"
@@ -125,7 +141,7 @@ describe("process: provision scripts", function()
   it("that cannot run are named", c.with(function(ex)
     local request = c.request({ "echo", "job" }, scripts { a = "#!/no/such/shell\n" })
     local _, err = ex:start(request)
-    assert.matches("run provision script a: no such file", err)
+    assert.matches("run provision script a: no such file or directory %(it is there; the", err)
   end))
 
   it("are stopped like the job", c.with(function(ex)
