@@ -35,6 +35,35 @@ describe("exhost run: the exit status", function()
     assert.equal("", x:run({ "ps", "-q" }).out)
   end))
 
+  it("is 125 with a reason for options and files that cannot be meant", cli.with(function(x)
+    x.dir:write("empty", " \n")
+    x.dir:write("odd", '{"JobID":"j1","Resources":"x",'
+      .. '"EngineSpec":{"params":{"environment":"A=1"}}}')
+    for _, case in ipairs {
+      { { "--config", x.path, "run", "true" }, "read settings: " .. x.path },
+      { { "run", "--gpus", ",", "true" }, "--gpus \",\": expected UUIDs" },
+      { { "run", "--gpus", "GPU-1,", "true" }, "--gpus \"GPU-1,\": expected UUIDs" },
+      { { "run", "--cpus", "0x1", "true" }, "--cpus 0x1: expected a number" },
+      { { "run", "-f", x.path .. "/empty" }, "/empty: it is empty" },
+      { { "run", "-f", x.path .. "/odd", "--cpus", "1", "true" }, "resources: expected an object" },
+      { { "run", "-f", x.path .. "/odd", "-e", "A=1", "true" }, "params.environment: expected an" },
+    } do
+      local ran = x:run(case[1])
+      assert.equal(125, ran.code)
+      assert.is_truthy(ran.err:find(case[2], 1, true), ran.err)
+      assert.is_nil(ran.err:find("traceback", 1, true))
+    end
+  end))
+
+  it("is that of a file's request in any of its spellings, with what options add", cli.with(
+    function(x)
+    x.dir:write("go", '\239\187\191{"JobID":"j1","ExecutionID":"j1","ResultsDir":"/nowhere",'
+      .. '"Resources":{"cpu":{"cores":1}},"EngineSpec":{"Type":"process",'
+      .. '"Params":{"cmd":["sh","-c","exit 7"]}}}')
+    local ran = x:run { "run", "-f", x.path .. "/go", "--cpus", "2", "--results-dir", x.path }
+    assert.same({ 7, "" }, { ran.code, ran.err })
+  end))
+
   it("is 125 for what exhost itself cannot do", cli.with(function(x)
     for _, words in ipairs { { "run" }, { "run", "--nonsense" }, { "run", "--cpus", "x", "true" },
       { "run", "-b", "nosuch", "true" }, { "run", "-f", "/nowhere", "true" },

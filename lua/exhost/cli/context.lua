@@ -11,6 +11,7 @@ local context = {}
 local Context = {}
 Context.__index = Context
 
+local ENOENT, ENOTDIR = 2, 20
 local DEFAULT_CONFIG = "/etc/exhost/config.lua"
 local FAILURE, USAGE = 1, 2
 
@@ -80,13 +81,17 @@ function Context:usage(message, status)
 end
 
 local function load_settings(path)
-  local file, err = io.open(path or DEFAULT_CONFIG, "r")
+  local file, err, errno = io.open(path or DEFAULT_CONFIG, "r")
   if not file then
-    if path then return nil, "read settings: " .. err, "io" end
-    return {}
+    if not path and (errno == ENOENT or errno == ENOTDIR) then return {} end
+    return nil, "read settings: " .. err, "io" -- limits that cannot be read are not left out
   end
-  local text = file:read("*a")
+  local text
+  text, err = file:read("*a")
   file:close()
+  if not text then
+    return nil, string.format("read settings: %s: %s", path or DEFAULT_CONFIG, err), "io"
+  end
   return config.load(text, path or DEFAULT_CONFIG)
 end
 

@@ -3,6 +3,7 @@
 local context = require "exhost.cli.context"
 local json = require "exhost.json"
 local system = require "exhost.system"
+local text = require "exhost.text"
 local units = require "exhost.units"
 
 local request = {}
@@ -30,19 +31,20 @@ request.OPTIONS = {
 }
 
 local function read_request(path)
-  local text, err
+  local content, err
   if path == "-" then
-    text, err = system.read_all(0, MAX_REQUEST)
+    content, err = system.read_all(0, MAX_REQUEST)
   else
     local file
     file, err = io.open(path, "r")
-    text = file and file:read("*a")
+    content = file and file:read("*a")
     if file then file:close() end
-    if file and not text then err = path .. ": cannot be read (a folder?)" end
+    if file and not content then err = path .. ": cannot be read (a folder?)" end
   end
-  if not text then return nil, "read request: " .. tostring(err), "io" end
-  local value, why = json.decode(text)
+  if not content then return nil, "read request: " .. tostring(err), "io" end
+  local value, why = json.decode(content)
   if value == nil then
+    if not content:find("%S") then why = "it is empty" end
     return nil, string.format("request %s: %s", path, why), "invalid"
   end
   return value
@@ -60,6 +62,10 @@ local function environment(list)
   end
   return json.array(out)
 end
+
+local NAMES = { EngineSpec = "engine_spec", Resources = "resources", Inputs = "inputs",
+  PortsToBind = "ports_to_bind", ResultsDir = "results_dir" }
+local SPEC_NAMES = { Type = "type", Params = "params" }
 
 local function volumes(list)
   local out = {}
@@ -90,30 +96,58 @@ local function ports(list)
   return json.array(out)
 end
 
-local function gpus(text)
+local function gpus(words)
   local out = {}
-  for word in text:gmatch("[^,]+") do
+  for word in (words .. ","):gmatch("%s*(.-)%s*,") do
+    if word == "" then
+      return nil, string.format("--gpus %s: expected UUIDs or PCI addresses with \",\" between",
+        text.quote(words)), "invalid"
+    end
     out[#out + 1] = word:find("^%x+:%x+") and { pci_address = word } or { uuid = word }
   end
   return json.array(out)
 end
 
+--- Give the fields of an object of the file the names that are used here. Where both names are
+--- given they stay, and the schema tells of it.
+local function rename(object, names)
+  for alias, name in pairs(names) do
+    if object[alias] ~= nil and object[name] == nil then
+      object[name], object[alias] = object[alias], nil
+    end
+  end
+end
+
+--- An object below a field, made where there is none.
+---@return table? object, string? err, string? code
+local function object_at(object, name, path)
+  if object[name] == nil then object[name] = {} end
+  if type(object[name]) == "table" then return object[name] end
+  return nil, path .. ": expected an object", "invalid"
+end
+
 local function resources(asked, options)
-  local kept = asked.resources or asked.Resources or {}
-  local err
+  local kept, err, code = object_at(asked, "resources", "resources")
+  if not kept then return nil, err, code end
+  local part
   if options.cpus then
-    kept.cpu = kept.cpu or {}
-    kept.cpu.cores = tonumber(options.cpus)
-    if not kept.cpu.cores then
+    part, err, code = object_at(kept, "cpu", "resources.cpu")
+    if not part then return nil, err, code end
+    part.cores = options.cpus:find("^[%d.eE+-]+$") and tonumber(options.cpus)
+    if not part.cores then
       return nil, string.format("--cpus %s: expected a number", options.cpus), "invalid"
     end
   end
   if options.memory then
-    kept.ram = kept.ram or {}
-    kept.ram.size, err = units.size(options.memory)
-    if not kept.ram.size then return nil, "--memory: " .. err, "invalid" end
+    part, err, code = object_at(kept, "ram", "resources.ram")
+    if not part then return nil, err, code end
+    part.size, err = units.size(options.memory)
+    if not part.size then return nil, "--memory: " .. err, "invalid" end
   end
-  if options.gpus then kept.gpus = gpus(options.gpus) end
+  if options.gpus then
+    kept.gpus, err, code = gpus(options.gpus)
+    if not kept.gpus then return nil, err, code end
+  end
   return kept
 end
 
@@ -126,10 +160,12 @@ local function set_params(params, options, words)
   params.working_directory = options.workdir or params.working_directory
   params.user = options.user or params.user
   if options.env then
-    local own = params.environment or {}
+    local own, err, code = object_at(params, "environment", "engine_spec.params.environment")
+    if not own then return nil, err, code end
     for _, entry in ipairs(environment(options.env)) do own[#own + 1] = entry end
     params.environment = json.array(own)
   end
+  return true
 end
 
 --- Build the request: the file's, then what the options say.
@@ -144,23 +180,23 @@ function request.build(options, words)
       return nil, "request: expected a JSON object", "invalid"
     end
   end
-  local spec = asked.engine_spec or asked.EngineSpec or {}
-  if type(spec) ~= "table" then return nil, "engine_spec: expected an object", "invalid" end
-  asked.EngineSpec, asked.engine_spec = nil, spec
+  rename(asked, NAMES)
+  local spec, params, ok
+  spec, err, code = object_at(asked, "engine_spec", "engine_spec")
+  if not spec then return nil, err, code end
+  rename(spec, SPEC_NAMES)
   spec.type = options.backend or spec.type or "process"
-  spec.params = spec.params or {}
-  if type(spec.params) ~= "table" then
-    return nil, "engine_spec.params: expected an object", "invalid"
-  end
-  set_params(spec.params, options, words)
+  params, err, code = object_at(spec, "params", "engine_spec.params")
+  if not params then return nil, err, code end
+  ok, err, code = set_params(params, options, words)
+  if not ok then return nil, err, code end
   if options.id then
     asked.job_id, asked.execution_id = options.id, options.id
     asked.JobID, asked.ExecutionID = nil, nil
   end
   if options.cpus or options.memory or options.gpus then
-    asked.resources, err, code = resources(asked, options)
-    if not asked.resources then return nil, err, code end
-    asked.Resources = nil
+    ok, err, code = resources(asked, options)
+    if not ok then return nil, err, code end
   end
   for _, list in ipairs { { "volumes", "inputs", volumes }, { "ports", "ports_to_bind", ports } } do
     if options[list[1]] then
