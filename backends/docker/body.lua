@@ -2,6 +2,7 @@
 -- Field names and units: Docker Engine API 1.41, ContainerCreate.
 
 local json = require "exhost.json"
+local mounts = require "backends.docker.mounts"
 local provision = require "backends.docker.provision"
 local reference = require "backends.docker.reference"
 local signals = require "exhost.signals"
@@ -17,19 +18,6 @@ local NANO = 1000000000
 
 local function list(items)
   return items and #items > 0 and json.array(items) or nil
-end
-
-local function mounts(asked, labels)
-  local found = {}
-  local function add(volume, readonly)
-    local is_path = volume.source:find("/", 1, true) ~= nil
-    found[#found + 1] = { Type = is_path and "bind" or "volume", Source = volume.source,
-      Target = volume.target, ReadOnly = readonly or nil,
-      VolumeOptions = not is_path and { Labels = labels } or nil }
-  end
-  for _, volume in ipairs(asked.inputs or {}) do add(volume, volume.readonly) end
-  for _, volume in ipairs(asked.outputs or {}) do add(volume, false) end
-  return list(found)
 end
 
 local function ports(asked)
@@ -88,7 +76,7 @@ local function host_config(asked, labels, unenforced)
   security(host, params)
   dns(host, asked)
   host.LogConfig = LOG_CONFIG
-  host.Mounts = mounts(asked, labels)
+  host.Mounts = mounts.make(asked, labels)
   local _, bindings = ports(asked)
   host.PortBindings = bindings
   host.RestartPolicy = restart(params)

@@ -11,6 +11,7 @@ local exec = require "backends.docker.exec"
 local image = require "backends.docker.image"
 local json = require "exhost.json"
 local loop = require "exhost.loop"
+local mounts = require "backends.docker.mounts"
 local network = require "backends.docker.network"
 local params = require "backends.docker.params"
 local provision = require "backends.docker.provision"
@@ -52,6 +53,8 @@ function Docker:facts(request)
 end
 
 function Docker:plan(request, facts)
+  local ok, err, code = mounts.check(request)
+  if not ok then return nil, err, code end
   local made = body.make(request, self.executor, facts.image)
   made.warnings = json.array {}
   if not facts.image then

@@ -42,6 +42,31 @@ function address.ip(source)
   return nil, string.format("expected an IP address, got %q", source:sub(1, 64))
 end
 
+--- The groups of one side of "::", each without leading zeros.
+local function groups_of(side)
+  local a, b, c, d = side:match("(%d+)%.(%d+)%.(%d+)%.(%d+)$")
+  if a then
+    side = side:gsub("[%d.]+$", string.format("%x:%x", a * 256 + b, c * 256 + d))
+  end
+  local groups = {}
+  for group in side:gmatch("%x+") do
+    groups[#groups + 1] = string.format("%x", tonumber(group, 16))
+  end
+  return groups
+end
+
+--- Spell an IP address that has been checked one way, so that two can be compared.
+---@param ip string
+---@return string
+function address.canonical(ip)
+  if not ip:find(":", 1, true) then return ip end
+  local head, tail = ip:match("^(.-)::(.*)$")
+  local groups, after = groups_of(head or ip), groups_of(tail or "")
+  for _ = #groups + 1, 8 - #after do groups[#groups + 1] = "0" end
+  for _, group in ipairs(after) do groups[#groups + 1] = group end
+  return table.concat(groups, ":")
+end
+
 --- Spell a PCI address one way: "00000000:0B:00.0" and "0b:00.0" become "0000:0b:00.0".
 ---@param source string
 ---@return string? pci_address, string? err

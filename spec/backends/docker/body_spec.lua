@@ -1,5 +1,7 @@
+local address = require "exhost.request.address"
 local body = require "backends.docker.body"
 local json = require "exhost.json"
+local mounts = require "backends.docker.mounts"
 local params = require "backends.docker.params"
 local request = require "exhost.request"
 
@@ -14,6 +16,53 @@ end
 local function create(fields, image_params, image)
   return body.make(assert(asked(fields, image_params)), "root", image or {}).create
 end
+
+describe("docker: volumes and ports", function()
+  local function volume(source, target) return { source = source, target = target } end
+  local function port(ip, host, executor, protocol)
+    return { ip = ip, host_port = host, executor_port = executor, protocol = protocol }
+  end
+
+  for err, fields in pairs {
+    ["inputs[1].target: required, but not given"] = { inputs = { volume("/a") } },
+    ["outputs[1].target: required, but not given"] = { outputs = { volume("/a", "") } },
+    ["inputs[1].target: the root cannot be mounted over"] = { inputs = { volume("/a", "//./") } },
+    ['inputs[1].source: expected an absolute path or the name of a volume, got "./a"'] =
+      { inputs = { volume("./a", "/in") } },
+    ['inputs[1].source: expected an absolute path or the name of a volume, got ".."'] =
+      { inputs = { volume("..", "/in") } },
+    ['inputs[2].source: expected an absolute path or the name of a volume, got "vol:1"'] =
+      { inputs = { volume("v1", "/v"), volume("vol:1", "/in") } },
+    ['inputs[1].source: expected an absolute path or the name of a volume, got "v"'] =
+      { inputs = { volume("v", "/in") } },
+    ['outputs[1].target: the same place as inputs[1].target: "//in/."'] =
+      { inputs = { volume("/a", "/in") }, outputs = { volume("/b", "//in/.") } },
+    ["ports_to_bind[2]: binds the same port of the host as ports_to_bind[1]: 80"] =
+      { ports_to_bind = { port("::1", 80, 1), port("0:0::0001", 80, 2, "TCP") } },
+    ["ports_to_bind[3]: binds the same port of the host as ports_to_bind[1]: 80"] =
+      { ports_to_bind = { port("127.0.0.1", 80, 1), port("", 81, 1), port("127.0.0.1", 80, 1) } },
+  } do
+    it("are refused where an engine would: " .. err, function()
+      assert.same({ nil, err, "invalid" }, { mounts.check(assert(asked(fields))) })
+    end)
+  end
+
+  it("are taken where they differ", function()
+    assert.is_true(mounts.check(assert(asked {
+      inputs = { volume("/a,b=c:d", "/in:x"), volume("vol_1", "/in"), volume("/a", "/..in") },
+      outputs = { volume("/a", "/in/..x") },
+      ports_to_bind = { port("::1", 80, 1), port("::", 80, 1), port("::1", 80, 1, "udp"),
+        port("1::", 80, 1), port("", 0, 5), port("", 0, 5), port("127.0.0.1", 80, 1) },
+    })))
+  end)
+
+  it("compare addresses in any spelling", function()
+    for one, other in pairs { ["::1"] = "0:0:0:0:0:0:0:1", ["FE80::A"] = "fe80:0::000a",
+      ["::"] = "0::0", ["::ffff:1.2.3.4"] = "::FFFF:102:304", ["1::"] = "1:0::0" } do
+      assert.equal(address.canonical(one), address.canonical(other))
+    end
+  end)
+end)
 
 describe("docker body", function()
   it("has DMS's labels and our own, and the job's name", function()
