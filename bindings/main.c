@@ -2,6 +2,7 @@
  *
  * The library has no signal code; a command needs some. Signals are blocked in all
  * threads and taken by sigwaitinfo() here, so that none interrupts the loop. */
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -58,7 +59,20 @@ static void serve_signals(command *c, const sigset_t *set) {
   }
 }
 
+/* Whoever starts us with a standard stream closed must not have our own files take its
+ * number. */
+static int hold_standard_streams(void) {
+  for (int fd = 0; fd <= 2; fd++) {
+    if (fcntl(fd, F_GETFD) < 0 &&
+        open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY) != fd)
+      return -1;
+  }
+  return 0;
+}
+
 int main(int argc, char **argv) {
+  if (hold_standard_streams() != 0)
+    return 125;
   command *c = calloc(1, sizeof *c);
   pthread_t thread;
   sigset_t all, served;

@@ -100,6 +100,10 @@ function conclude.run(executor, view, locked)
   return true
 end
 
+local function above_zero(evidence, key)
+  return (tonumber((evidence or {})[key]) or 0) > 0
+end
+
 --- The last `limit` bytes that the workload wrote to a stream. Older content of the file
 --- (a ResultsDir that is used again) is not its output.
 local function output(dir, file, r, stream, limit)
@@ -107,9 +111,11 @@ local function output(dir, file, r, stream, limit)
   local written = tonumber(evidence[stream .. "_bytes"])
   local dropped = tonumber(evidence[stream .. "_dropped"]) or 0
   local wanted = written and math.min(limit, written - dropped) or limit
-  local bytes = wanted > 0 and dir:read_at(file, -wanted, wanted) or ""
-  local cut = written ~= nil and written - dropped > limit
-  if cut then bytes = text.cut_tail(bytes, limit) end
+  local bytes = wanted > 0 and dir:read_at(file, -wanted, wanted)
+  bytes = bytes or "" -- or there was nothing to read
+  local above = written ~= nil and written - dropped > limit
+  local cut = above or written ~= nil and #bytes < wanted -- somebody emptied or moved the file
+  if above then bytes = text.cut_tail(bytes, limit) end
   return bytes, cut
 end
 
@@ -124,7 +130,7 @@ function conclude.give(executor, view)
   local limit = executor.settings.output_limit
   r.truncated = r.truncated or {}
   for _, stream in ipairs { "stdout", "stderr" } do
-    local bytes, cut = "", false
+    local bytes, cut = "", above_zero(r.evidence, stream .. "_bytes")
     if dir then bytes, cut = output(dir, stream .. ".log", r, stream, limit) end
     r[stream] = bytes
     r.truncated[stream] = r.truncated[stream] or cut

@@ -89,6 +89,38 @@ describe("exhost run: the output", function()
     assert.equal(3000000, #ran.out)
   end))
 
+  it("that cannot be written is told, and the job goes on", cli.with(function(x)
+    local ran = x:sh([["$exhost" run --id ab -- sh -c 'echo hi; echo e >&2' >/dev/full; echo $?]])
+    assert.matches("write stdout: ENOSPC", ran.err)
+    assert.matches("\ne\n", "\n" .. ran.err)
+    assert.equal("125\n", ran.out)
+    assert.equal("hi\n", x:json({ "wait", "ab" }).stdout)
+    ran = x:sh([["$exhost" run -- sh -c 'echo hi; exit 3' >/dev/full; echo $?]])
+    assert.equal("3\n", ran.out)
+  end))
+
+  it("is missed by nobody where a standard stream is closed", cli.with(function(x)
+    for _, closed in ipairs { "<&-", ">&-", "2>&-", "<&- >&- 2>&-" } do
+      local ran = x:sh([[("$exhost" run -- sh -c 'cat; ls /proc/self/fd; exit 4' ]]
+        .. closed .. [[); echo $?]])
+      assert.equal("", ran.err, closed)
+      assert.matches("4\n$", ran.out, nil, closed)
+    end
+  end))
+
+  it("says so in the result when somebody moved or emptied its file", cli.with(function(x)
+    for _, act in ipairs { "rm", "truncate -s 0", "ln -sf /etc/passwd" } do
+      local ran = x:sh([[r=$D/r$(echo ]] .. act .. [[ | cksum | cut -c1-5); mkdir -p $r
+        "$exhost" --json run --results-dir $r -- sh -c "
+          echo one; until [ -e $r/go ]; do sleep .01; done" &
+        until [ -s $r/stdout.log ]; do sleep .01; done
+        ]] .. act .. [[ $r/stdout.log; : >$r/go; wait]])
+      local result = assert(json.decode(ran.out))
+      assert.same({ "", true, false, 0 }, { result.stdout, result.truncated.stdout,
+        result.truncated.stderr, result.exit_code }, act)
+    end
+  end))
+
   it("ends the job when nobody reads it any more", cli.with(function(x)
     local ran = x:sh([["$exhost" run -- yes | head -1]])
     assert.same({ "y\n", "", 0 }, { ran.out, ran.err, ran.code })

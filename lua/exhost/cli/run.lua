@@ -44,15 +44,21 @@ end
 
 --- Wait for both streams. When nobody reads our output any more, the job is told as a
 --- plain program would be: by SIGPIPE.
----@return boolean broken
-local function drain(ex, id, streams)
-  local broken = false
-  for _, stream in ipairs(streams) do
-    stream:wait()
-    if stream.broken then ex:cancel(id, { signal = "PIPE" }) end
-    broken = broken or stream.broken
+---@return boolean broken, boolean lost whether output could not be written, which is told
+local function drain(ctx, ex, id, streams)
+  local broken, lost = false, false
+  for fd, name in ipairs { "stdout", "stderr" } do
+    local stream = streams[fd]
+    local ok, err = true, nil
+    if stream then ok, err = stream:wait() end
+    if not ok then
+      lost = true
+      ctx:error(string.format("write %s: %s (exhost logs %s has it)", name, err, id))
+    end
+    if stream and stream.broken then ex:cancel(id, { signal = "PIPE" }) end
+    broken = broken or stream and stream.broken
   end
-  return broken
+  return broken, lost
 end
 
 local function report(ctx, result, broken)
@@ -82,11 +88,12 @@ local function execute(ctx, ex, asked, options)
       if not streams[fd] then ctx:error("stream " .. name .. ": " .. err) end
     end
   end
-  local broken = drain(ex, id, streams)
+  local broken, lost = drain(ctx, ex, id, streams)
   local result
   result, err, code = ex:wait(id)
   if not result then return ctx:fail(err, code, nil, 125) end
   local status = report(ctx, result, broken)
+  if lost and status == 0 then status = run.failure end
   if options.rm then ex:remove(id, nil, { purge = true }) end
   return status
 end
