@@ -19,8 +19,10 @@ Policies.__index = Policies
 
 --- The content of a file, or of what a link means: both have to be where only root or we write.
 local function read(path)
-  local real = system.real_path(path) or path
+  local real, missing = system.real_path(path)
+  if not real then return nil, string.format("read %s: %s", path, missing) end
   local folder, name = real:match("^(.*)/([^/]+)$")
+  if not name then return nil, string.format("read %s: not a file", path) end
   for _, place in ipairs { path:match("^(.*)/[^/]+$") or path, real } do
     local ok, why = system.trusted(place)
     if not ok then
@@ -34,7 +36,10 @@ local function read(path)
     source, err = dir:read(name, MOST_SOURCE)
     dir:close()
   end
-  if not source then return nil, string.format("read %s: %s", path, err or "no such folder") end
+  if not source then
+    if err and err:find("^EINVAL") then err = "not a file" end
+    return nil, string.format("read %s: %s", path, err or "no such folder")
+  end
   return source
 end
 

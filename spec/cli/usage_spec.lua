@@ -6,6 +6,19 @@ local COMMANDS = { "run", "start", "wait", "logs", "cancel", "pause", "resume", 
   "plan", "gpus", "policy", "doctor",
   "serve", "rpc", "lua", "conformance", "version", "help" }
 
+describe("exhost: words that a command does not take", function()
+  it("are refused, and nothing is done", cli.with(function(x)
+    assert.equal(0, x:run({ "run", "--id", "ab", "--", "true" }).code)
+    for _, name in ipairs { "cleanup", "ps", "gpus", "doctor", "metrics", "version", "serve",
+      "top" } do
+      local ran = x:run { name, "cd" }
+      assert.same({ 2, "" }, { ran.code, ran.out }, name)
+      assert.matches("^exhost: " .. name .. ": unexpected \"cd\"\n$", ran.err)
+    end
+    assert.equal(0, x:run({ "wait", "ab" }).code)
+  end))
+end)
+
 describe("exhost help", function()
   it("names every command, and explains each", cli.with(function(x)
     local all = x:run { "help" }

@@ -87,6 +87,11 @@ describe("a policy", function()
       ["return { name = 'p' }"] = "version is missing",
       ["return { name = 'p', version = '1', wrong = 1 }"] = "unknown field wrong",
       ["return { name = 'p', version = 1 }"] = "version: expected a string, got a number",
+      ["return { name = 'p', version = '' }"] = "version: expected 1 to 64 printable",
+      ["return { name = 'p', version = '1\\n2' }"] = "version: expected 1 to 64 printable",
+      ["return { name = 'p', version = '\255' }"] = "version: expected 1 to 64 printable",
+      ["return { name = 'p', version = ('1'):rep(65) }"] = "version: expected 1 to 64 printable",
+      ["return { name = '\27[2J', version = '1' }"] = "name: expected 1 to 64 printable",
       ["\27LJ\2"] = "bytecode is not loaded",
       ["error('x')"] = "p.lua:1: x", ["require 'os'"] = "no file os.lua beside the policy",
       ["return { name = 'p', version = '1', host_config = function(_, _, c) c.A = 1 end, "

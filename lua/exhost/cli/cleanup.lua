@@ -2,6 +2,7 @@
 
 return {
   usage = "cleanup",
+  no_words = true,
   summary = "stop and remove all executions, half-made ones too",
   options = {
     { "-b", "--backend", key = "backend", value = "NAME", help = "only this backend's" },

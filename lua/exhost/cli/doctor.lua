@@ -7,6 +7,7 @@ local MARKS = { ok = "ok  ", warn = "WARN", fail = "FAIL" }
 
 return {
   usage = "doctor",
+  no_words = true,
   summary = "examine this machine, its engines, policies and GPUs",
   options = {},
   run = function(ctx)

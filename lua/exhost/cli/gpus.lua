@@ -19,6 +19,7 @@ end
 
 return {
   usage = "gpus",
+  no_words = true,
   summary = "list GPUs, and which execution holds which",
   options = {},
   run = function(ctx)

@@ -74,6 +74,10 @@ local function run(argv, commands)
   ctx:configure(parsed)
   parsed.code = parsed.code or global.code
   if parsed.help then return commands.help(ctx, { name }) end
+  if command.no_words and parsed[1] then
+    return ctx:usage(string.format("%s: unexpected %s", name,
+      require("exhost.text").quote(parsed[1])))
+  end
   return command.run(ctx, parsed)
 end
 

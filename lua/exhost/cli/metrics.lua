@@ -5,6 +5,7 @@ local metrics = require "exhost.metrics"
 
 return {
   usage = "metrics",
+  no_words = true,
   summary = "print the numbers of the host that serves, else of the state folder, for Prometheus",
   options = {},
   run = function(ctx)

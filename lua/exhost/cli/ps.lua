@@ -49,6 +49,7 @@ end
 
 return {
   usage = "ps [-a] [-w] [-b BACKEND]",
+  no_words = true,
   summary = "list executions",
   options = {
     { "-a", "--all", key = "all", help = "removed ones that have not expired, too" },

@@ -62,6 +62,7 @@ end
 
 return {
   usage = "serve [--attach] [--metrics-port N]",
+  no_words = true,
   summary = "serve a socket in the state folder until told to end",
   options = {
     { "--attach", key = "attach",

@@ -116,6 +116,7 @@ end
 
 return {
   usage = "top [-d TIME] [-n ROUNDS]",
+  no_words = true,
   summary = "show what active executions use and write, until interrupted",
   options = {
     { "-d", "--delay", key = "delay", value = "TIME", help = "between two rounds (default: 2s)" },
@@ -123,7 +124,6 @@ return {
       help = "then end; with --json the last is printed (default: go on; with --json 1)" },
   },
   run = function(ctx, options)
-    if options[1] then return ctx:usage("top: unexpected " .. options[1]) end
     local seconds, err = units.duration(options.delay or SECONDS)
     if not seconds then return ctx:usage("top: --delay: " .. err) end
     local rounds = tonumber(options.rounds or (ctx.json and 1 or math.huge))

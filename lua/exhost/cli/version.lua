@@ -4,6 +4,7 @@ local build = require "exhost.build"
 
 return {
   usage = "version",
+  no_words = true,
   summary = "print the version",
   options = {},
   run = function(ctx)

@@ -9,6 +9,7 @@ local getinfo, loadstring, setfenv, pcall, error, type = debug.getinfo, loadstri
 local pairs, ipairs, tostring, setmetatable, select, rawget, next = pairs, ipairs, tostring,
   setmetatable, select, rawget, next
 local concat, insert, format, rep = table.concat, table.insert, string.format, string.rep
+local find = string.find
 
 local MOST_PRINT, MOST_DEPTH, MOST_ANSWER = 4096, 16, 256 * 1024
 cjson.encode_max_depth(MOST_DEPTH * 2)
@@ -194,6 +195,7 @@ local function run_examples()
   end
 end
 
+local MAX_LABEL = 64
 local KNOWN = { name = "string", version = "string", pci_vendor = "number", vendor = "string",
   host_config = "function", env = "function", examples = "table", proc = "string",
   devices = "table" }
@@ -208,6 +210,12 @@ local function check_shape()
   end
   for _, key in ipairs { "name", "version" } do
     if policy[key] == nil then error(key .. " is missing", 0) end
+  end
+  for _, key in ipairs { "name", "version", "vendor" } do -- they stand in tables and labels
+    local value = policy[key]
+    if value and (#value > MAX_LABEL or not find(value, "^[!-~][ -~]*$")) then
+      error(format("%s: expected 1 to %d printable ASCII characters", key, MAX_LABEL), 0)
+    end
   end
 end
 
