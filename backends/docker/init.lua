@@ -222,6 +222,9 @@ function Docker:update(execution, limits)
     { body = { Memory = limits.memory, MemorySwap = limits.memory, PidsLimit = limits.pids,
       NanoCpus = limits.cores and body.nano_cpus(limits.cores) } })
   if ok then return true end
+  if data and data.status == 404 and not err:lower():find("container", 1, true) then -- podman 4.3
+    return nil, "this engine has no call for it: " .. err, "unsupported"
+  end
   return nil, err, code, data
 end
 
