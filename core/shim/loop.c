@@ -12,7 +12,9 @@ enum { CONTROL, DEADLINE, HOST, SOURCE };
 /* ppoll ignores negative descriptors, so what has ended drops out by itself. */
 static void watch(const xh_shim *s, struct pollfd *fds) {
   fds[CONTROL] = (struct pollfd){.fd = s->control.fd, .events = POLLIN};
-  fds[DEADLINE] = (struct pollfd){.fd = s->deadline, .events = POLLIN};
+  /* One that passes before *go* ends the job at once, as it would a moment later. */
+  fds[DEADLINE] =
+    (struct pollfd){.fd = s->phase < XH_RUNNING ? -1 : s->deadline, .events = POLLIN};
   /* A go that comes early stays where it is; a host that goes is noticed. */
   short go = s->phase == XH_WAITING ? POLLIN : 0;
   int host = s->phase <= XH_WAITING ? s->host.fd : -1;

@@ -32,6 +32,11 @@ describe(c.name .. ": run", function()
     assert.equal("l1\nl2\n|a\"b'c\\d$HOME `x`|2", assert(ex:run(with)).stdout)
   end))
 
+  it("is stopped at once by a time-out that its start outlasted", c.with(function(ex)
+    local result = assert(ex:run(c.request(c.sh("sleep 30"), { timeout = 0.0001, stop_grace = 1 })))
+    assert.equal("timeout", result.reason)
+  end))
+
   it("ends a job at its time-out", c.with(function(ex)
     local result = assert(ex:run(c.request(c.sh("sleep 30"), { timeout = 0.2, stop_grace = 1 })))
     assert.equal("timeout", result.reason)
