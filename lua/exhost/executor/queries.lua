@@ -57,19 +57,19 @@ function Executor:net_info(id)
 end
 
 local ENDED_STATES = { concluded = true, removed = true }
-local STATUS = { creating = "pending", starting = "pending", paused = "paused" }
 
 --- What `list` tells of one; nil when it is not asked for, or gone.
-local function entry_of(self, view, all)
+local function entry_of(self, view, status, all)
   local record = view.record or {}
   if view.state == "absent" or view.state == "newer" then return nil end
   if view.state == "removed" and not all or self.only and record.backend ~= self.only then
     return nil
   end
-  local ended = ENDED_STATES[view.state]
-  local result = ended and state.read_json(view.dir, "result.json")
-  local status = ended and results.status(result or { reason = "lost" })
-    or STATUS[view.state] or "running"
+  local result
+  if ENDED_STATES[view.state] then
+    result = state.read_json(view.dir, "result.json")
+    status = results.status(result or { reason = "lost" })
+  end
   result = result or {}
   return { execution_id = view.id, job_id = record.job_id, backend = record.backend,
     status = status, phase = view.state, running = status == "running",
@@ -83,13 +83,14 @@ end
 function Executor:list(options)
   local list, all = {}, options and options.all
   for _, id in ipairs(self.state:ids()) do
-    local view = observe.look(self.state, id)
+    local view, status = observe.look(self.state, id), nil
     if view and not ENDED_STATES[view.state] then
       view:close()
       -- It may have to be concluded first; then it is another view.
-      view = self:status(id) and observe.look(self.state, id)
+      status = self:status(id)
+      view = status and observe.look(self.state, id)
     end
-    local entry = view and entry_of(self, view, all)
+    local entry = view and entry_of(self, view, status, all)
     if view then view:close() end
     if entry then list[#list + 1] = entry end
   end
