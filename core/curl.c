@@ -7,15 +7,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "symbols.h"
+
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static xh_curl table;
 static char problem[256];
 
 static void open_library(void) {
-  static const struct {
-    const char *name;
-    size_t at;
-  } FUNCTIONS[] = {
+  static const xh_symbol FUNCTIONS[] = {
     {"curl_easy_init", offsetof(xh_curl, easy_init)},
     {"curl_easy_cleanup", offsetof(xh_curl, easy_cleanup)},
     {"curl_easy_setopt", offsetof(xh_curl, easy_setopt)},
@@ -33,17 +32,11 @@ static void open_library(void) {
     {"curl_slist_append", offsetof(xh_curl, slist_append)},
     {"curl_slist_free_all", offsetof(xh_curl, slist_free_all)},
   };
-  void *library = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
-  if (library == NULL) {
-    snprintf(problem, sizeof problem, "%s", dlerror());
+  void *library =
+    xh_symbols_open("libcurl.so.4", &table, FUNCTIONS,
+                    sizeof FUNCTIONS / sizeof *FUNCTIONS, problem, sizeof problem);
+  if (library == NULL)
     return;
-  }
-  for (size_t i = 0; i < sizeof FUNCTIONS / sizeof *FUNCTIONS; i++) {
-    void *found = dlsym(library, FUNCTIONS[i].name);
-    if (found == NULL)
-      snprintf(problem, sizeof problem, "libcurl.so.4 has no %s", FUNCTIONS[i].name);
-    memcpy((char *)&table + FUNCTIONS[i].at, &found, sizeof found);
-  }
   CURLcode (*init)(long) = NULL;
   void *found = dlsym(library, "curl_global_init");
   memcpy(&init, &found, sizeof found);

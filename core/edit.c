@@ -1,7 +1,6 @@
 /* edit.c - a line editor on the terminal (libedit), in a thread of its own. */
 #include "edit.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <histedit.h>
 #include <locale.h>
@@ -16,6 +15,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include <wchar.h>
+
+#include "symbols.h"
 
 enum { HISTORY = 1000 };
 
@@ -41,10 +42,7 @@ static libedit el;
 static char problem[256];
 
 static void open_library(void) {
-  static const struct {
-    const char *name;
-    size_t at;
-  } FUNCTIONS[] = {
+  static const xh_symbol FUNCTIONS[] = {
     {"el_init", offsetof(libedit, init)},
     {"el_end", offsetof(libedit, end)},
     {"el_reset", offsetof(libedit, reset)},
@@ -58,17 +56,8 @@ static void open_library(void) {
     {"history_end", offsetof(libedit, history_end)},
     {"history", offsetof(libedit, history)},
   };
-  void *library = dlopen("libedit.so.2", RTLD_NOW | RTLD_LOCAL);
-  if (library == NULL) {
-    snprintf(problem, sizeof problem, "%s", dlerror());
-    return;
-  }
-  for (size_t i = 0; i < sizeof FUNCTIONS / sizeof *FUNCTIONS; i++) {
-    void *found = dlsym(library, FUNCTIONS[i].name);
-    if (found == NULL)
-      snprintf(problem, sizeof problem, "libedit.so.2 has no %s", FUNCTIONS[i].name);
-    memcpy((char *)&el + FUNCTIONS[i].at, &found, sizeof found);
-  }
+  xh_symbols_open("libedit.so.2", &el, FUNCTIONS, sizeof FUNCTIONS / sizeof *FUNCTIONS,
+                  problem, sizeof problem);
 }
 
 /* --- what both threads see, under the lock ---------------------------------------- */
