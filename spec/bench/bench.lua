@@ -5,6 +5,9 @@
 
 local executor = require "exhost.executor"
 local loop = require "exhost.loop"
+local figures = dofile "spec/bench/figures.lua"
+
+local line, median = figures.line, figures.median
 
 -- State is measured on the disk of the build folder and in memory: ext4 makes a new file
 -- slow (0.5 ms) for minutes after many were deleted nearby, which is not ours to show.
@@ -18,15 +21,6 @@ local function shell(command)
   local text = pipe:read("*a")
   pipe:close()
   return text
-end
-
-local function median(list)
-  table.sort(list)
-  return list[math.floor(#list / 2) + 1]
-end
-
-local function line(name, format, ...)
-  print(string.format("%-64s " .. format, name, ...))
 end
 
 local function open(path)

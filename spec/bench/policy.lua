@@ -5,18 +5,12 @@ local async = require "exhost.async"
 local loop = require "exhost.loop"
 local policy = require "exhost.policy"
 local worker = require "exhost.policy.worker"
+local figures = dofile "spec/bench/figures.lua"
+
+local line, median = figures.line, figures.median
 
 local LIMITS = { soft = 0.05, hard = 1 }
 local CALLS, STARTS = 2000, 30
-
-local function line(name, format, ...)
-  print(string.format("%-64s " .. format, name, ...))
-end
-
-local function median(list)
-  table.sort(list)
-  return list[math.floor(#list / 2) + 1]
-end
 
 local gpus = {}
 for i = 1, 16 do
@@ -32,15 +26,6 @@ local request = { job_id = "train-17", execution_id = "train-17-1", gpus = { gpu
     gpus = { { uuid = gpus[1].uuid }, { uuid = gpus[2].uuid } } },
   engine_spec = { type = "docker", params = { image = "registry.example.com/team/train:1.2",
     cmd = { "python", "train.py", "--epochs", "3" }, environment = { "A=1", "B=2" } } } }
-
---- kB that only this process has.
-local function private_memory(pid)
-  local file = assert(io.open("/proc/" .. pid .. "/smaps_rollup"))
-  local total = 0
-  for kb in file:read("*a"):gmatch("Private_%a+:%s+(%d+)") do total = total + kb end
-  file:close()
-  return total
-end
 
 local function processes()
   local pipe = io.popen("pgrep -P $PPID exhost-policy")
@@ -73,7 +58,7 @@ async.join(async.spawn(function()
   local policies = policy.new({ policy_soft = 0.05, policy_hard = 1 })
   policies:list()
   local private, pids = 0, processes()
-  for _, pid in ipairs(pids) do private = private + private_memory(pid) end
+  for _, pid in ipairs(pids) do private = private + figures.memory(pid, "Private_%a+") end
   line("policy: private memory of one of " .. #pids .. " processes", "%.0f kB", private / #pids)
   local old = policies.workers.nvidia.policy
   local reloads = {}

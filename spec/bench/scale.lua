@@ -5,26 +5,13 @@
 local async = require "exhost.async"
 local executor = require "exhost.executor"
 local loop = require "exhost.loop"
+local figures = dofile "spec/bench/figures.lua"
+
+local line, median, memory, read = figures.line, figures.median, figures.memory, figures.read
 
 local folder, count = arg[1], tonumber(arg[2] or 1000)
 local SHIMS = 20
 local SLOW_READERS, OUTPUT_MIB, ROUNDS = 10, 256, 7
-
-local function line(name, format, ...)
-  print(string.format("%-52s " .. format, name, ...))
-end
-
-local function read(path)
-  local file = io.open(path, "r")
-  local text = file and file:read("*a") or ""
-  if file then file:close() end
-  return text
-end
-
---- kB of a field of a process's memory.
-local function memory(pid, field)
-  return tonumber(read("/proc/" .. pid .. "/smaps_rollup"):match(field .. ":%s+(%d+)")) or 0
-end
 
 local function parent(pid)
   return tonumber(read("/proc/" .. pid .. "/stat"):match("^%d+ %(.*%) %a (%d+)"))
@@ -54,8 +41,8 @@ local function shims(ex)
   local pss, private = 0, 0
   for _, id in ipairs(ids) do
     local shim = parent(ex:info(id).pid)
-    pss = pss + memory(shim, "Pss")
-    private = private + memory(shim, "Private_Dirty") + memory(shim, "Private_Clean")
+    pss = pss + memory(shim, "\nPss")
+    private = private + memory(shim, "Private_%a+")
   end
   line("a shim of " .. SHIMS .. ": PSS, private", "%.0f kB, %.0f kB", pss / SHIMS, private / SHIMS)
   for _, id in ipairs(ids) do ex:cancel(id, { grace = 0 }) end
@@ -85,8 +72,7 @@ local function execs(ex)
     assert(ex:exec(id, { "/bin/true" }))
     times[i] = loop.now() - from
   end
-  table.sort(times)
-  line("an exec of true, p50", "%.1f ms", times[25] * 1000)
+  line("an exec of true, p50", "%.1f ms", median(times) * 1000)
   ex:cancel(id, { grace = 0 })
 end
 
@@ -96,20 +82,13 @@ local function slow_readers(ex)
     local alone = output_with(ex, 0)
     ratios[i] = alone / output_with(ex, SLOW_READERS)
   end
-  table.sort(ratios)
   line(SLOW_READERS .. " readers that read nothing: the job's own progress", "%.2f of alone",
-    ratios[math.floor(ROUNDS / 2) + 1])
-end
-
-local function cpu_ticks()
-  local user, kernel = read("/proc/self/stat"):match("^%d+ %(.*%) "
-    .. ("%S+ "):rep(11) .. "(%d+) (%d+)")
-  return user + kernel
+    median(ratios))
 end
 
 local function thousand(ex)
   collectgarbage() collectgarbage()
-  local before = memory("self", "Pss")
+  local before = memory("self", "\nPss")
   local from = loop.now()
   local ids = start_all(ex, "many-", count, { "/bin/sleep", "1000" })
   line(count .. " started, 16 at a time", "%.1f s", loop.now() - from)
@@ -120,10 +99,10 @@ local function thousand(ex)
   async.sleep(1)
   collectgarbage() collectgarbage()
   line("the host's memory for one that is waited for", "%.1f kB",
-    (memory("self", "Pss") - before) / count)
-  local ticks = cpu_ticks()
+    (memory("self", "\nPss") - before) / count)
+  local before_rest = figures.processor("self")
   async.sleep(2)
-  line("the host's processor time in 2 s of rest", "%d ms", (cpu_ticks() - ticks) * 10)
+  line("the host's processor time in 2 s of rest", "%d ms", figures.processor("self") - before_rest)
   for i = 1, count / 2 do ex:cancel(ids[i], { grace = 0, wait = false }) end
   for i = 1, count / 2 do async.join(waits[i]) end
   return waits

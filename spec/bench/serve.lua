@@ -6,25 +6,12 @@ local async = require "exhost.async"
 local client = require "exhost.client"
 local executor = require "exhost.executor"
 local loop = require "exhost.loop"
+local figures = dofile "spec/bench/figures.lua"
+
+local line, median = figures.line, figures.median
 
 local program, folder = arg[1], arg[2]
 local CALLS, MANY, ROUNDS = 2000, 1000, 15
-
-local function line(name, format, ...)
-  print(string.format("%-64s " .. format, name, ...))
-end
-
-local function median(list)
-  table.sort(list)
-  return list[math.floor(#list / 2) + 1]
-end
-
-local function read(path)
-  local file = assert(io.open(path))
-  local text = file:read("*a")
-  file:close()
-  return text
-end
 
 local function start_all(ex)
   local next_one, tasks = 0, {}
@@ -47,12 +34,6 @@ local function calls(host, count)
     times[i] = (loop.now() - from) * 1e6
   end
   return median(times)
-end
-
-local function ticks(pid)
-  local user, kernel = read("/proc/" .. pid .. "/stat"):match("^%d+ %(.*%) "
-    .. ("%S+ "):rep(11) .. "(%d+) (%d+)")
-  return user + kernel
 end
 
 local function ps()
@@ -81,11 +62,11 @@ async.join(async.spawn(function()
   line("serve: a call over the socket, p50", "%.0f us", calls(host, CALLS))
   start_all(ex)
   async.sleep(2)
-  local before = ticks(pid)
+  local before = figures.processor(pid)
   async.sleep(2)
-  line("serve: processor time in 2 s of rest", "%d ms", (ticks(pid) - before) * 10)
+  line("serve: processor time in 2 s of rest", "%d ms", figures.processor(pid) - before)
   line("serve: memory after " .. MANY .. " executions",
-    "%.1f MB (RSS)", read("/proc/" .. pid .. "/status"):match("VmRSS:%s+(%d+)") / 1024)
+    "%.1f MB (RSS)", figures.read("/proc/" .. pid .. "/status"):match("VmRSS:%s+(%d+)") / 1024)
   line("ps -a of " .. MANY .. " executions, a whole process, p50", "%.0f ms", ps())
   host:close()
   os.execute("kill " .. pid)
