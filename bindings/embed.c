@@ -26,6 +26,7 @@ struct exhost {
   uv_async_t wake;
   uv_timer_t last_call; /* ends the loop when closing takes too long */
   xh_ref handlers[HANDLERS];
+  xh_call *beginning;            /* unanswered so far; the host's thread only */
   xh_call in_flight;             /* head of a ring; the host's thread only */
   const exhost_options *options; /* only while exhost_open() runs */
   pthread_barrier_t opened;
@@ -89,9 +90,10 @@ static void unlink_call(xh_call *c) {
 
 static void answer(exhost_t *e, xh_call *c, int code, const char *json, size_t len,
                    int fd) {
-  xh_mailbox_put(&e->box, c->tag, code, json, len, fd);
   unlink_call(c);
-  free(c);
+  if (c == e->beginning)
+    e->beginning = NULL;
+  xh_mailbox_answer(&e->box, c, code, json, len, fd);
 }
 
 static void answer_cancelled(exhost_t *e, xh_call *c) {
@@ -193,7 +195,10 @@ static void begin_call(exhost_t *e, xh_call *c) {
     lua_pushnumber(x->L, c->timeout);
   else
     lua_pushnil(x->L);
+  e->beginning = c;
   xh_lua_call(x, 4);
+  if (e->beginning != NULL && c->waiter != NULL)
+    xh_mailbox_settle(c, NULL);
 }
 
 static void begin_cancel(exhost_t *e, const xh_call *cancel) {
@@ -225,6 +230,7 @@ static void begin_close(exhost_t *e) {
 static void on_wake(uv_async_t *async) {
   exhost_t *e = async->data;
   bool closing = __atomic_load_n(&e->closing, __ATOMIC_ACQUIRE);
+  xh_mailbox_hold(&e->box);
   for (xh_call *c = xh_mailbox_take(&e->box, closing), *next; c != NULL; c = next) {
     next = c->next;
     if (!c->is_cancel) {
@@ -234,6 +240,7 @@ static void on_wake(uv_async_t *async) {
       free(c);
     }
   }
+  xh_mailbox_release(&e->box);
   if (closing && !e->closed_lua)
     begin_close(e);
 }
@@ -364,19 +371,38 @@ int exhost_open(const exhost_options *options, exhost_t **out) {
   return EXHOST_OK;
 }
 
+static int queue(exhost_t *host, xh_call *c) {
+  int result = xh_mailbox_queue(&host->box, c);
+  if (result > 0)
+    uv_async_send(&host->wake);
+  return result < 0 ? result : EXHOST_OK;
+}
+
 int exhost_call(exhost_t *host, uint64_t tag, const char *method, const char *json,
                 size_t len, int64_t timeout_ms) {
-  int result = xh_mailbox_call(&host->box, tag, method, json, len, timeout_ms);
+  int result;
+  xh_call *c = xh_mailbox_make(tag, method, json, len, timeout_ms, &result);
+  return c != NULL ? queue(host, c) : result;
+}
+
+int exhost_call_now(exhost_t *host, uint64_t tag, const char *method, const char *json,
+                    size_t len, int64_t timeout_ms, exhost_event **event) {
+  int result;
+  xh_waiter waiter = {0};
+  *event = NULL;
+  xh_call *c = xh_mailbox_make(tag, method, json, len, timeout_ms, &result);
+  if (c == NULL)
+    return result;
+  c->waiter = &waiter;
+  result = queue(host, c);
   if (result == EXHOST_OK)
-    uv_async_send(&host->wake);
+    *event = xh_mailbox_await(&waiter);
   return result;
 }
 
 int exhost_cancel(exhost_t *host, uint64_t tag) {
-  int result = xh_mailbox_cancel(&host->box, tag);
-  if (result == EXHOST_OK)
-    uv_async_send(&host->wake);
-  return result;
+  xh_call *c = xh_mailbox_make_cancel(tag);
+  return c != NULL ? queue(host, c) : EXHOST_NO_MEMORY;
 }
 
 int exhost_next(exhost_t *host, exhost_event **event, int timeout_ms) {

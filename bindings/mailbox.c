@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/futex.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,6 +16,12 @@ typedef struct xh_event_box {
   struct xh_event_box *next;
   char text[];
 } xh_event_box;
+
+/* Stands for the queue of a host that takes no more calls. */
+static const xh_call closed;
+#define CLOSED ((xh_call *)(uintptr_t)&closed)
+
+enum { MOST_HELD = 8 };
 
 int xh_mailbox_open(xh_mailbox *m) {
   pthread_condattr_t monotonic;
@@ -29,7 +37,7 @@ int xh_mailbox_open(xh_mailbox *m) {
 }
 
 void xh_mailbox_close(xh_mailbox *m) {
-  for (xh_call *c = m->first_call, *next; c != NULL; c = next) {
+  for (xh_call *c = xh_mailbox_take(m, true), *next; c != NULL; c = next) {
     next = c->next;
     free(c);
   }
@@ -42,32 +50,16 @@ void xh_mailbox_close(xh_mailbox *m) {
   pthread_mutex_destroy(&m->lock);
 }
 
-static int queue(xh_mailbox *m, xh_call *c) {
-  pthread_mutex_lock(&m->lock);
-  bool closed = m->no_calls;
-  if (!closed) {
-    if (m->last_call != NULL)
-      m->last_call->next = c;
-    else
-      m->first_call = c;
-    m->last_call = c;
-  }
-  pthread_mutex_unlock(&m->lock);
-  if (closed)
-    free(c);
-  return closed ? EXHOST_CLOSED : EXHOST_OK;
-}
-
-int xh_mailbox_call(xh_mailbox *m, uint64_t tag, const char *method, const char *json,
-                    size_t len, int64_t timeout_ms) {
+xh_call *xh_mailbox_make(uint64_t tag, const char *method, const char *json, size_t len,
+                         int64_t timeout_ms, int *result) {
+  *result = EXHOST_INVALID;
   if (method == NULL || (json == NULL && len > 0))
-    return EXHOST_INVALID;
+    return NULL;
+  *result = EXHOST_NO_MEMORY;
   size_t name = strlen(method) + 1;
-  if (len > SIZE_MAX / 2)
-    return EXHOST_NO_MEMORY;
-  xh_call *c = calloc(1, sizeof *c + name + len + 1);
+  xh_call *c = len > SIZE_MAX / 2 ? NULL : calloc(1, sizeof *c + name + len + 1);
   if (c == NULL)
-    return EXHOST_NO_MEMORY;
+    return NULL;
   c->tag = tag;
   c->timed = timeout_ms >= 0;
   c->timeout = (double)timeout_ms / 1000;
@@ -77,46 +69,108 @@ int xh_mailbox_call(xh_mailbox *m, uint64_t tag, const char *method, const char 
   c->json = text + name;
   if (len > 0)
     memcpy(text + name, json, len);
-  return queue(m, c);
+  *result = EXHOST_OK;
+  return c;
 }
 
-int xh_mailbox_cancel(xh_mailbox *m, uint64_t tag) {
+xh_call *xh_mailbox_make_cancel(uint64_t tag) {
   xh_call *c = calloc(1, sizeof *c);
   if (c == NULL)
-    return EXHOST_NO_MEMORY;
+    return NULL;
   c->tag = tag;
   c->is_cancel = true;
-  return queue(m, c);
+  return c;
+}
+
+int xh_mailbox_queue(xh_mailbox *m, xh_call *c) {
+  xh_call *newest = __atomic_load_n(&m->calls, __ATOMIC_ACQUIRE);
+  do {
+    if (newest == CLOSED) {
+      free(c);
+      return EXHOST_CLOSED;
+    }
+    c->next = newest;
+  } while (!__atomic_compare_exchange_n(&m->calls, &newest, c, true, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_ACQUIRE));
+  return newest == NULL; /* else who came before us wakes the host */
+}
+
+static long futex(int *word, int operation, int value) {
+  return syscall(SYS_futex, word, operation, value, NULL, NULL, 0);
+}
+
+/* Without a time-out: the host settles each call as soon as it has looked at it, and a
+ * timer would take longer than that. */
+exhost_event *xh_mailbox_await(xh_waiter *waiter) {
+  while (!__atomic_load_n(&waiter->settled, __ATOMIC_ACQUIRE))
+    futex(&waiter->settled, FUTEX_WAIT_PRIVATE, 0);
+  return waiter->event;
+}
+
+void xh_mailbox_settle(xh_call *c, exhost_event *event) {
+  xh_waiter *waiter = c->waiter;
+  c->waiter = NULL;
+  waiter->event = event;
+  __atomic_store_n(&waiter->settled, 1,
+                   __ATOMIC_RELEASE);             /* from here on it may be gone, */
+  futex(&waiter->settled, FUTEX_WAKE_PRIVATE, 1); /* and this is only an address */
 }
 
 xh_call *xh_mailbox_take(xh_mailbox *m, bool last) {
-  pthread_mutex_lock(&m->lock);
-  xh_call *first = m->first_call;
-  m->first_call = m->last_call = NULL;
-  m->no_calls |= last;
-  pthread_mutex_unlock(&m->lock);
+  xh_call *c = __atomic_exchange_n(&m->calls, last ? CLOSED : NULL, __ATOMIC_ACQ_REL);
+  xh_call *first = NULL;
+  while (c != NULL && c != CLOSED) {
+    xh_call *older = c->next;
+    c->next = first;
+    first = c;
+    c = older;
+  }
   return first;
 }
 
-static void append(xh_mailbox *m, xh_event_box *box) {
+static void pass_on(xh_mailbox *m) {
   uint64_t one = 1;
+  if (m->first_held == NULL)
+    return;
   pthread_mutex_lock(&m->lock);
   if (m->last_event != NULL) {
-    m->last_event->next = box;
+    m->last_event->next = m->first_held;
   } else { /* after others, it is readable already */
-    m->first_event = box;
+    m->first_event = m->first_held;
     ssize_t done = write(m->ready, &one, sizeof one);
     (void)done;
   }
-  m->last_event = box;
+  m->last_event = m->last_held;
   bool awaited = m->readers > 0;
   pthread_mutex_unlock(&m->lock);
+  m->first_held = m->last_held = NULL;
+  m->held = 0;
   if (awaited) /* not inside: who wakes up would wait for the lock at once */
     pthread_cond_broadcast(&m->changed);
 }
 
-void xh_mailbox_put(xh_mailbox *m, uint64_t tag, int code, const char *json, size_t len,
-                    int fd) {
+void xh_mailbox_hold(xh_mailbox *m) {
+  m->holding = true;
+}
+
+void xh_mailbox_release(xh_mailbox *m) {
+  m->holding = false;
+  pass_on(m);
+}
+
+static void append(xh_mailbox *m, xh_event_box *box) {
+  if (m->last_held != NULL)
+    m->last_held->next = box;
+  else
+    m->first_held = box;
+  m->last_held = box;
+  m->held++;
+  if (!m->holding || m->held >= MOST_HELD)
+    pass_on(m);
+}
+
+static xh_event_box *make_event(uint64_t tag, int code, const char *json, size_t len,
+                                int fd) {
   static const char NONE[] = "{\"code\":\"internal\",\"message\":\"out of memory\"}";
   xh_event_box *box = malloc(sizeof *box + len + 1);
   while (box == NULL) { /* a short answer, as soon as there is room for one */
@@ -131,7 +185,17 @@ void xh_mailbox_put(xh_mailbox *m, uint64_t tag, int code, const char *json, siz
   memcpy(box->text, json, len);
   box->text[len] = '\0';
   box->event.json = box->text;
-  append(m, box);
+  return box;
+}
+
+void xh_mailbox_answer(xh_mailbox *m, xh_call *c, int code, const char *json,
+                       size_t len, int fd) {
+  xh_event_box *box = make_event(c->tag, code, json, len, fd);
+  if (c->waiter != NULL)
+    xh_mailbox_settle(c, &box->event);
+  else
+    append(m, box);
+  free(c);
 }
 
 void xh_mailbox_end(xh_mailbox *m) {

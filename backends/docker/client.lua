@@ -10,6 +10,7 @@ local client = {}
 
 local LEAST, MOST = "1.41", "1.51" -- API versions that we know how to speak
 local CALL_SECONDS = 60
+local LABELS = { backend = "docker" } -- of its metrics
 
 ---@class exhost.DockerClient
 ---@field version string? API version in use
@@ -146,7 +147,7 @@ end
 ---@return any value decoded JSON, or the bare answer for frames and non-JSON
 ---@return string? err, string? code, table? data status
 function Client:call(method, path, options)
-  return metrics.watch("exhost_engine_call", "exhost_engine_calls_total", { backend = "docker" },
+  return metrics.watch("exhost_engine_call", "exhost_engine_calls_total", LABELS,
     call, self, method, path, options)
 end
 

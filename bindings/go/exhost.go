@@ -129,23 +129,22 @@ func (e *Executor) Call(ctx context.Context, method string, params map[string]an
 	return decodeAnswer(method, a.json, out)
 }
 
-// call sends a call and waits for its answer.
+// call sends a call and waits for its answer. The library shows it this handle's executions
+// alone.
 func (e *Executor) call(ctx context.Context, method string, p params) (answer, error) {
-	tag, waiter, err := e.begin(ctx, method, p)
+	text, err := e.encode(ctx, method, p)
 	if err != nil {
 		return answer{fd: -1}, err
 	}
-	return e.host.await(ctx, tag, waiter)
+	return e.host.call(ctx, method, text)
 }
 
-// begin sends a call. The library shows it this handle's executions alone.
-func (e *Executor) begin(ctx context.Context, method string, p params) (uint64, chan answer,
-	error) {
+func (e *Executor) encode(ctx context.Context, method string, p params) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
-		return 0, nil, err
+		return nil, err
 	}
 	if len(p) == 0 {
-		return e.host.begin(method, e.bare)
+		return e.bare, nil
 	}
 	all := params{"backend": e.backend}
 	for key, value := range p {
@@ -153,9 +152,9 @@ func (e *Executor) begin(ctx context.Context, method string, p params) (uint64, 
 	}
 	text, err := json.Marshal(all)
 	if err != nil {
-		return 0, nil, newError(codeInvalid, fmt.Sprintf("%s: encode parameters: %v", method, err))
+		return nil, newError(codeInvalid, fmt.Sprintf("%s: encode parameters: %v", method, err))
 	}
-	return e.host.begin(method, text)
+	return text, nil
 }
 
 func decodeAnswer(method string, text []byte, out any) error {

@@ -28,6 +28,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"unsafe"
 )
@@ -42,17 +43,27 @@ type answer struct {
 // host is one exhost_t: calls go in from any goroutine, one goroutine takes the events and
 // hands each to the call that waits for it.
 type host struct {
+	lastTag uint64 // atomic; first, where it is aligned on every machine
+
 	key     hostKey
 	users   int // guarded by the lock of hosts
 	drained chan struct{}
 
-	use    sync.RWMutex // held for reading inside exhost_call and exhost_cancel
+	use    sync.RWMutex // held for reading inside a call of the library
 	handle *C.exhost_t  // nil when it is closed
 
 	lock    sync.Mutex
-	lastTag uint64
-	waiting map[uint64]chan answer
+	waiting map[uint64]receiver
+	watched map[<-chan struct{}]*watcher
+	running int32 // atomic: calls made by call()
 }
+
+// receiver gets an answer, on the dispatcher's goroutine: it does not block.
+type receiver interface{ receive(answer) }
+
+type mail chan answer // has room for one
+
+func (m mail) receive(a answer) { m <- a }
 
 // hostKey is what executors must have in common to share a host.
 type hostKey struct {
@@ -92,7 +103,8 @@ func newHost(key hostKey) (*host, error) {
 	buffer := C.calloc(1, options.error_size)
 	options.error = (*C.char)(buffer)
 	strings = append(strings, buffer)
-	h := &host{key: key, waiting: map[uint64]chan answer{}, drained: make(chan struct{})}
+	h := &host{key: key, waiting: map[uint64]receiver{},
+		watched: map[<-chan struct{}]*watcher{}, drained: make(chan struct{})}
 	code := C.exhost_open(&options, &h.handle)
 	message := C.GoString(options.error)
 	for _, c := range strings {
@@ -128,7 +140,7 @@ func (h *host) dispatch(ready *os.File, handle *C.exhost_t) {
 func (h *host) take(handle *C.exhost_t, timeout C.int) bool {
 	var events [C.BATCH]*C.exhost_event
 	var answers [C.BATCH]answer
-	var waiters [C.BATCH]chan answer
+	var waiters [C.BATCH]receiver
 	code := C.int(C.EXHOST_OK)
 	for code == C.EXHOST_OK {
 		n := int(C.take(handle, &events[0], timeout, &code))
@@ -139,61 +151,97 @@ func (h *host) take(handle *C.exhost_t, timeout C.int) bool {
 		}
 		h.lock.Unlock()
 		for i, event := range events[:n] {
-			answers[i] = answer{code: int(event.code), fd: int(event.fd),
-				json: C.GoBytes(unsafe.Pointer(event.json), C.int(event.len))}
-			event.fd = -1
+			answers[i] = unpack(event)
 		}
 		C.free_all(&events[0], C.int(n))
 		for i := range events[:n] {
-			waiters[i] <- answers[i] // has room for it
+			waiters[i].receive(answers[i])
 		}
 	}
 	return code == C.EXHOST_CLOSED
 }
 
-// begin sends a call with params in JSON. Its answer comes on the channel, always.
-func (h *host) begin(method string, text []byte) (uint64, chan answer, error) {
+// unpack empties an event, which is not freed.
+func unpack(event *C.exhost_event) answer {
+	a := answer{code: int(event.code), fd: int(event.fd),
+		json: C.GoBytes(unsafe.Pointer(event.json), C.int(event.len))}
+	event.fd = -1
+	return a
+}
+
+// begin sends a call with params in JSON. Its answer comes to the receiver, always, unless it
+// came at once and is returned: for that, the thread waits until the library has taken the
+// call up.
+func (h *host) begin(method string, text []byte, tag uint64, to receiver,
+	now bool) (a answer, came bool, err error) {
 	name := append([]byte(method), 0)
-	waiter := make(chan answer, 1)
 	h.lock.Lock()
-	h.lastTag++
-	tag := h.lastTag
-	h.waiting[tag] = waiter
+	h.waiting[tag] = to
 	h.lock.Unlock()
 	code := C.int(C.EXHOST_CLOSED)
+	var event *C.exhost_event
 	h.use.RLock()
 	if h.handle != nil {
-		code = C.exhost_call(h.handle, C.uint64_t(tag), (*C.char)(unsafe.Pointer(&name[0])),
-			(*C.char)(unsafe.Pointer(&text[0])), C.size_t(len(text)), -1)
+		method, params := (*C.char)(unsafe.Pointer(&name[0])), (*C.char)(unsafe.Pointer(&text[0]))
+		if now {
+			code = C.exhost_call_now(h.handle, C.uint64_t(tag), method, params,
+				C.size_t(len(text)), -1, &event)
+		} else {
+			code = C.exhost_call(h.handle, C.uint64_t(tag), method, params,
+				C.size_t(len(text)), -1)
+		}
 	}
 	h.use.RUnlock()
-	if code < 0 {
+	if code < 0 || event != nil {
 		h.lock.Lock()
 		delete(h.waiting, tag)
 		h.lock.Unlock()
-		return 0, nil, newError(int(code), method+": the executor is closed")
 	}
-	return tag, waiter, nil
+	if event != nil {
+		a = unpack(event)
+		C.exhost_event_free(event)
+	}
+	if code < 0 {
+		err = newError(int(code), method+": the executor is closed")
+	}
+	return a, event != nil, err
 }
 
-// await gives a call's answer. When ctx ends first the call is cancelled, and its answer
-// awaited all the same: it says whether there is something left, such as a start that
+func (h *host) newTag() uint64 {
+	return atomic.AddUint64(&h.lastTag, 1)
+}
+
+// call makes a call and gives its answer. When ctx ends first the call is cancelled, and its
+// answer awaited all the same: it says whether there is something left, such as a start that
 // could not be taken back any more.
-func (h *host) await(ctx context.Context, tag uint64, waiter chan answer) (answer, error) {
-	var a answer
-	select {
-	case a = <-waiter:
-	case <-ctx.Done():
-		h.cancel(tag)
-		a = <-waiter
+func (h *host) call(ctx context.Context, method string, text []byte) (answer, error) {
+	tag, waiter := h.newTag(), make(mail, 1)
+	alone := atomic.AddInt32(&h.running, 1) == 1 // else a thread each would wait
+	a, came, err := h.begin(method, text, tag, waiter, alone)
+	if err == nil && !came {
+		select {
+		case a = <-waiter:
+		case <-ctx.Done():
+			h.cancel(tag)
+			a = <-waiter
+		}
 	}
+	atomic.AddInt32(&h.running, -1)
+	if err != nil {
+		return answer{fd: -1}, err
+	}
+	return a, a.failure(ctx)
+}
+
+// failure of a call that was made with ctx.
+func (a answer) failure(ctx context.Context) error {
 	if a.code == codeOK {
-		return a, nil
+		return nil
 	}
 	if a.code == codeCancelled && ctx.Err() != nil {
-		return a, ctx.Err()
+		return ctx.Err()
 	}
-	return a, decodeError(a)
+	return decodeError(a)
 }
 
 func (h *host) cancel(tag uint64) {

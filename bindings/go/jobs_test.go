@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -37,6 +38,42 @@ func TestWaitJob(t *testing.T) {
 		err := <-failures
 		check(f.T, errors.Is(err, exhost.ErrNotFound), "%v", err)
 		check(f.T, err.Error() == "execution (non-existent-execution) not found", "%v", err)
+	})
+}
+
+// Waits share a watch and a watcher of their context, and end each on its own.
+func TestManyWaits(t *testing.T) {
+	onEach(t, func(f *fixture) {
+		const many = 300
+		r := f.persistent()
+		f.started(r)
+		soon, cancel := context.WithCancel(ctx)
+		defer cancel()
+		before := runtime.NumGoroutine()
+		var results [many]<-chan *exhost.ExecutionResult
+		var failures [many]<-chan error
+		for i := range results {
+			of := ctx
+			if i%2 == 0 {
+				of = soon
+			}
+			results[i], failures[i] = f.Wait(of, r.ExecutionID)
+		}
+		grown := runtime.NumGoroutine() - before
+		check(f.T, grown < 10, "%d goroutines more", grown)
+		cancel()
+		for i := 0; i < many; i += 2 {
+			check(f.T, <-failures[i] == context.Canceled, "not context.Canceled")
+		}
+		must(f.T, f.Cancel(ctx, r.ExecutionID))
+		for i := 1; i < many; i += 2 {
+			select {
+			case result := <-results[i]:
+				check(f.T, result.ErrorMsg == "execution cancelled", "%+v", result)
+			case err := <-failures[i]:
+				f.T.Fatal(err)
+			}
+		}
 	})
 }
 

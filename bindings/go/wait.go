@@ -39,30 +39,49 @@ func (w *wireResult) result() *ExecutionResult {
 // stays empty and open, so that a select over both never sees a closed channel in place of
 // the value.
 func (e *Executor) Wait(ctx context.Context, id string) (<-chan *ExecutionResult, <-chan error) {
-	results, failures := make(chan *ExecutionResult, 1), make(chan error, 1)
-	tag, waiter, err := e.begin(ctx, "wait", byID(id))
-	if err != nil {
-		failures <- err
-		close(failures)
-	} else {
-		go e.deliver(ctx, tag, waiter, results, failures)
+	w := &pendingWait{ctx: ctx, host: e.host, tag: e.host.newTag(),
+		results: make(chan *ExecutionResult, 1), failures: make(chan error, 1)}
+	text, err := e.encode(ctx, "wait", byID(id))
+	if err == nil {
+		_, _, err = e.host.begin("wait", text, w.tag, w, false)
 	}
-	return results, failures
+	if err != nil {
+		w.fail(err)
+	} else {
+		e.host.watch(w)
+	}
+	return w.results, w.failures
 }
 
-// deliver parks on a small stack: there may be thousands.
-func (e *Executor) deliver(ctx context.Context, tag uint64, waiter chan answer,
-	results chan<- *ExecutionResult, failures chan<- error) {
-	a, err := e.host.await(ctx, tag, waiter)
-	var w wireResult
+// pendingWait is a wait that costs no goroutine: there may be thousands.
+type pendingWait struct {
+	ctx      context.Context
+	host     *host
+	tag      uint64
+	answered bool // guarded by the host's lock
+	results  chan *ExecutionResult
+	failures chan error
+}
+
+func (w *pendingWait) fail(err error) {
+	w.failures <- err
+	close(w.failures)
+}
+
+// receive leaves the decoding, which may take long, to a goroutine of its own.
+func (w *pendingWait) receive(a answer) { go w.deliver(a) }
+
+func (w *pendingWait) deliver(a answer) {
+	w.host.unwatch(w)
+	err := a.failure(w.ctx)
+	var wire wireResult
 	if err == nil {
-		err = decodeAnswer("wait", a.json, &w)
+		err = decodeAnswer("wait", a.json, &wire)
 	}
 	if err != nil {
-		failures <- err
-		close(failures)
+		w.fail(err)
 		return
 	}
-	results <- w.result()
-	close(results)
+	w.results <- wire.result()
+	close(w.results)
 }

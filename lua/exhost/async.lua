@@ -67,7 +67,7 @@ local function after_step(task, ok, word, ...)
     -- Raised in a call of its own, where the C doorway reports it: whoever resumed this
     -- task by chance has nothing to do with it.
     local on_error = task.on_error or function() error(message, 0) end
-    loop.timer(0, function() on_error(message) end)
+    loop.timer(0, function() on_error(message, task) end)
   elseif word == DONE then
     if #idle < MOST_IDLE then idle[#idle + 1] = task.co end
     finish(task, true, ...)
@@ -84,7 +84,7 @@ end
 --- Start a task. It runs at once, up to where it first suspends. It has a deadline of its
 --- own or none; its error is told to on_error, or else on stderr, and ends nothing else.
 ---@param fn fun(...)
----@param options? { on_error: fun(message), deadline: number }
+---@param options? { on_error: fun(message, task: exhost.Task), deadline: number }
 ---@return exhost.Task
 function async.spawn(fn, options, ...)
   local task = { co = table.remove(idle) or coroutine.create(work) }

@@ -37,12 +37,15 @@ local function failure(code, message, data)
     or '{"code":"internal","message":"the error cannot be encoded"}'
 end
 
---- Run a method and give what travels: code (nil for none), JSON, descriptor.
-local function perform(ex, method, text, timeout)
-  local params, err, code = decode_object(text, method .. ": parameters")
-  if not params then return failure(code, err) end
-  local value, more, kind, data = async.with_deadline(timeout, rpc.call, ex, method, params)
-  if value == nil then return failure(kind, more, data) end
+local function keys(t)
+  local list = {}
+  for key in pairs(t) do list[#list + 1] = key end
+  return list
+end
+
+--- What travels: code (nil for none), JSON, descriptor.
+local function encode(method, value, more, code, data)
+  if value == nil then return failure(code, more, data) end
   local encoded, why = json.encode(value)
   if not encoded then return failure("internal", method .. ": encode the answer: " .. why) end
   return nil, encoded, type(more) == "number" and more or nil
@@ -51,25 +54,56 @@ end
 ---@param options table see exhost.h
 ---@param host { answer: function, ready: function, failed: function, log: function }
 return function(options, host)
-  local calls, ex = {}, nil
+  local calls, parked, ex = {}, {}, nil
+
+  -- A call that only has to wait does so without its task.
+  local function park(call, method, params)
+    local abort = rpc.later(ex, method, params, function(...)
+      parked[call] = nil
+      host.answer(call, encode(method, ...))
+    end)
+    parked[call] = abort
+    return abort
+  end
+
+  local function run_call(call, method, text, timeout)
+    local params, err, code = decode_object(text, method .. ": parameters")
+    if not params then
+      host.answer(call, failure(code, err))
+    elseif timeout or not park(call, method, params) then
+      host.answer(call,
+        encode(method, async.with_deadline(timeout, rpc.call, ex, method, params)))
+    end
+    calls[call] = nil
+  end
+
+  -- Of a call that is not answered: nothing can fail afterwards.
+  local function on_error(message, task)
+    for call, other in pairs(calls) do
+      if other == task then
+        calls[call] = nil
+        host.log("error", tostring(message))
+        return host.answer(call, failure("internal", "internal error, see the log"))
+      end
+    end
+  end
+
+  local CALL = { on_error = on_error }
 
   local function on_call(call, method, text, timeout)
-    local answered = false
-    local function answer(...)
-      if answered then return end
-      answered, calls[call] = true, nil
-      host.answer(call, ...)
-    end
-    calls[call] = async.spawn(function() answer(perform(ex, method, text, timeout)) end, {
-      on_error = function(message)
-        host.log("error", method .. ": " .. tostring(message))
-        answer(failure("internal", method .. ": internal error, see the log"))
-      end })
-    if answered then calls[call] = nil end
+    local task = async.spawn(run_call, CALL, call, method, text, timeout)
+    if not (task.done and task.result[1]) then calls[call] = task end
   end
 
   local function on_cancel(call)
-    if calls[call] then async.cancel(calls[call]) end
+    local abort = parked[call]
+    if abort then
+      parked[call] = nil
+      abort()
+      host.answer(call, failure("cancelled", "cancelled"))
+    elseif calls[call] then
+      async.cancel(calls[call])
+    end
   end
 
   local recovery
@@ -78,6 +112,7 @@ return function(options, host)
   local function on_close()
     async.spawn(function()
       local tasks = { recovery }
+      for _, call in ipairs(keys(parked)) do on_cancel(call) end
       for _, task in pairs(calls) do tasks[#tasks + 1] = task end
       for _, socket in ipairs(sockets) do socket:close() end
       for _, task in ipairs(tasks) do async.cancel(task) end

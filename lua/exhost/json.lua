@@ -178,7 +178,7 @@ local function classify(t)
   end
   if #keys == count and not (marked and count == 0) then
     if marked then return nil, nil, "an array has the key " .. text.quote(keys[1]) end
-    table.sort(keys)
+    if count > 1 then table.sort(keys) end
     return nil, keys
   end
   if #keys > 0 then return nil, nil, "a table is both array and object" end
@@ -250,6 +250,8 @@ function write(out, value, state)
   return nil
 end
 
+local active = {} -- empty between two calls: making one costs as much as a small answer
+
 --- Write one value as JSON. A sequence 1..n is an array; an empty table is an object unless it is
 --- marked with `json.array`.
 ---@param value any
@@ -257,9 +259,10 @@ end
 ---@return string? encoded, string? err
 function json.encode(value, options)
   local out = {}
-  local state = { active = {}, depth = 0, indent = options and options.indent }
+  local state = { active = active, depth = 0, indent = options and options.indent }
   local why, keys = write(out, value, state)
   if why then
+    active = {}
     return nil, "cannot encode " .. (#keys == 0 and "the value" or spell(keys)) .. ": " .. why
   end
   return table.concat(out)

@@ -34,8 +34,6 @@ local KNOWN = {
   { "exhost_memory_bytes", "gauge", "this host's memory: resident, and what Lua holds of it" },
 }
 
-local counters = {} -- of this Lua state, so of this host
-
 local function escape(value)
   return (tostring(value):gsub('[\\"\n]', { ["\\"] = "\\\\", ['"'] = '\\"', ["\n"] = "\\n" }))
 end
@@ -54,34 +52,47 @@ local function add(into, name, labels, by)
   into[series] = (into[series] or 0) + by
 end
 
---- Count something that happened in this host.
----@param name string of KNOWN, ending in _total
----@param labels table<string, string>
-function metrics.count(name, labels)
-  add(counters, name, labels, 1)
+--- What watch() noted in this Lua state, so in this host, by labels (the table itself) and code.
+--- It becomes text when somebody asks: a call takes less time than its names do.
+---@type table<table<string, string>, { prefix: string, total: string, seconds: number,
+---count: integer, codes: table<string, integer> }>
+local watched = {}
+
+--- Note how something ended and how long it took; see watch().
+---@param code string
+---@param took number seconds
+function metrics.note(prefix, total, labels, code, took)
+  local entry = watched[labels]
+  if not entry then
+    entry = { prefix = prefix, total = total, seconds = 0, count = 0, codes = {} }
+    watched[labels] = entry
+  end
+  entry.seconds, entry.count = entry.seconds + took, entry.count + 1
+  entry.codes[code] = (entry.codes[code] or 0) + 1
 end
 
---- Note how long something took, and count it.
----@param name string of KNOWN, without _sum and _count
----@param labels table<string, string>
----@param seconds number
-function metrics.time(name, labels, seconds)
-  add(counters, name .. "_sum", labels, seconds)
-  add(counters, name .. "_count", labels, 1)
+local function add_watched(into)
+  for labels, entry in pairs(watched) do
+    add(into, entry.prefix .. "_seconds_sum", labels, entry.seconds)
+    add(into, entry.prefix .. "_seconds_count", labels, entry.count)
+    for code, times_seen in pairs(entry.codes) do
+      local counted = { code = code }
+      for name, text in pairs(labels) do counted[name] = text end
+      add(into, entry.total, counted, times_seen)
+    end
+  end
 end
 
 --- Call fn and note how it ended and how long it took. Suspends as fn does.
 ---@param prefix string "exhost_engine_call": _seconds is for the time
 ---@param total string the counter
----@param labels table<string, string>
+---@param labels table<string, string> kept: the same table for the same labels
 ---@param fn fun(...): any, any, string?, any nil, message, code on failure
 function metrics.watch(prefix, total, labels, fn, ...)
   local began = loop.now()
   local value, more, code, data = fn(...)
-  metrics.time(prefix .. "_seconds", labels, loop.now() - began)
-  local counted = { code = value == nil and (code or "internal") or "ok" }
-  for name, text in pairs(labels) do counted[name] = text end
-  metrics.count(total, counted)
+  metrics.note(prefix, total, labels, value == nil and (code or "internal") or "ok",
+    loop.now() - began)
   return value, more, code, data
 end
 
@@ -179,7 +190,7 @@ end
 ---@return string
 function metrics.text(ex)
   local into = {}
-  for series, value in pairs(counters) do into[series] = value end
+  add_watched(into)
   add(into, "exhost_info", { version = require("exhost.build").version, executor = ex:id() }, 1)
   for i, id in ipairs(ex.state:ids()) do
     note_execution(into, ex, id)

@@ -6,6 +6,7 @@
 local conclude = require "exhost.conclude"
 local feed = require "exhost.feed"
 local json = require "exhost.json"
+local loop = require "exhost.loop"
 local metrics = require "exhost.metrics"
 local text = require "exhost.text"
 
@@ -13,12 +14,14 @@ local rpc = {}
 
 ---@class exhost.Method
 ---@field params table<string, string> names and types; "!" marks those that are required
+---@field later (fun(ex: exhost.Executor, p: table, report: function): fun()?)? see rpc.later
+---@field labels table<string, string> of its metrics
 ---@field call fun(ex: exhost.Executor, p: table): any, string?, string?, table?
 ---@type table<string, exhost.Method>
 rpc.METHODS = {}
 
 local function method(name, params, call)
-  rpc.METHODS[name] = { params = params, call = call }
+  rpc.METHODS[name] = { params = params, call = call, labels = { method = name } }
 end
 
 local ID = "string!"
@@ -41,6 +44,13 @@ method("wait", { id = ID, timeout = "number" }, function(ex, p)
   if not result then return nil, err, code, data end
   return conclude.to_json(result)
 end)
+rpc.METHODS.wait.later = function(ex, p, report)
+  if p.timeout then return nil end
+  return ex:follow_wait(p.id, function(result, err, code)
+    if not result then return report(nil, err, code) end
+    report(conclude.to_json(result))
+  end)
+end
 method("cancel", { id = ID, signal = "any", grace = "any", wait = "boolean" }, function(ex, p)
   return ex:cancel(p.id, p)
 end)
@@ -146,12 +156,9 @@ local function handle(ex, backend)
   return ex.handles[backend]
 end
 
---- Call a method by name. Suspends as the method does.
----@param ex exhost.Executor
----@param name string
----@param params table? also `backend`: the handle's (design.md section 3)
----@return any value, string|integer|nil err_or_fd, string? code, table? data
-function rpc.call(ex, name, params)
+--- What a call needs: its method, the handle and parameters of its own.
+---@return exhost.Method? m, any handle_or_err, any params_or_code
+local function prepare(ex, name, params)
   local m = rpc.METHODS[name]
   if not m then
     return nil, string.format("no method %s (\"methods\" lists them)", text.quote(name)), "invalid"
@@ -169,8 +176,34 @@ function rpc.call(ex, name, params)
     local ok, err, code = ex:backend(backend)
     if not ok then return nil, err, code end
   end
-  return metrics.watch("exhost_call", "exhost_calls_total", { method = name }, m.call,
-    handle(ex, backend), p)
+  return m, handle(ex, backend), p
+end
+
+--- Call a method by name. Suspends as the method does.
+---@param ex exhost.Executor
+---@param name string
+---@param params table? also `backend`: the handle's (design.md section 3)
+---@return any value, string|integer|nil err_or_fd, string? code, table? data
+function rpc.call(ex, name, params)
+  local m, own, p = prepare(ex, name, params)
+  if not m then return nil, own, p end
+  return metrics.watch("exhost_call", "exhost_calls_total", m.labels, m.call, own, p)
+end
+
+--- Call a method that only has to wait, without a task for it: a task is ten times as big.
+---@param report fun(value: any, err: string?, code: string?) called once, unless aborted
+---@return fun()? abort nil: this call needs rpc.call
+function rpc.later(ex, name, params, report)
+  local known = rpc.METHODS[name]
+  if not known or not known.later then return nil end
+  local m, own, p = prepare(ex, name, params)
+  if not m then return nil end
+  local began = loop.now()
+  return m.later(own, p, function(value, err, code)
+    metrics.note("exhost_call", "exhost_calls_total", m.labels,
+      value == nil and (code or "internal") or "ok", loop.now() - began)
+    report(value, err, code)
+  end)
 end
 
 return rpc

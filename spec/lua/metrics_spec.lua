@@ -70,7 +70,7 @@ describe("metrics", function()
   end))
 
   it("are text that Prometheus reads", with(function(ex)
-    metrics.count("exhost_calls_total", { method = 'a"b\\c\nd', code = "ok" })
+    metrics.watch("exhost_call", "exhost_calls_total", { method = 'a"b\\c\nd' }, function() end)
     for line in metrics.text(ex):gmatch("([^\n]*)\n") do
       local ok = line:find("^# HELP exhost_[%l_]+ %S") or line:find("^# TYPE exhost_[%l_]+ %l+$")
         or line:find("^exhost_[%l_]+ %-?[%d.e+-]+$")

@@ -9,6 +9,11 @@ local Executor = {}
 
 local WAIT_FOR_STATUS_SECONDS = 10
 
+local function follow(watch, wake)
+  watch.followers = watch.followers or {}
+  watch.followers[wake] = true
+end
+
 --- Who waits first watches the execution, others follow: a wait costs them no descriptor. One
 --- that leaves early hands the watch to a follower.
 local function join_wait(self, id)
@@ -25,8 +30,7 @@ local function join_wait(self, id)
       return unpack(watch.answer, 2, 5)
     end
     local ok, word, code = async.await(function(done)
-      watch.followers = watch.followers or {}
-      watch.followers[done] = true
+      follow(watch, done)
       return function() watch.followers[done] = nil end
     end)
     if not ok then return nil, word, code end
@@ -34,6 +38,33 @@ local function join_wait(self, id)
       if not watch.answer[1] then return nil, tostring(watch.answer[2]), "internal" end
       return unpack(watch.answer, 2, 5)
     end
+  end
+end
+
+--- Follow a wait that goes on already, without a task: thousands may.
+---@param report fun(result: table?, err: string?, code: string?) called once
+---@return fun()? abort nil: nobody waits for it yet, so a task has to
+function Executor:follow_wait(id, report)
+  local watch, task, aborted = self.waits[id], nil, nil
+  if not watch then return nil end
+  local function wake()
+    if not watch.left then
+      if not watch.answer[1] then return report(nil, tostring(watch.answer[2]), "internal") end
+      return report(unpack(watch.answer, 2, 5))
+    end
+    watch = self.waits[id] -- of another follower who took over
+    if watch then return follow(watch, wake) end
+    local function tell(...)
+      if not aborted then report(...) end
+    end
+    task = async.spawn(function() tell(join_wait(self, id)) end, {
+      on_error = function(message) tell(nil, tostring(message), "internal") end })
+  end
+  follow(watch, wake)
+  return function()
+    aborted = true
+    if task then return async.cancel(task) end
+    watch.followers[wake] = nil
   end
 end
 

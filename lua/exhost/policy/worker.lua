@@ -201,9 +201,13 @@ end
 ---@return { config: table[], env: table[], refused: string? }? decision
 ---@return string? err, string? code "policy"
 function Worker:call(request, host)
-  local about = self.about
-  return metrics.watch("exhost_policy", "exhost_policy_calls_total", {
-    policy = self.policy.name, version = about and about.version or "" }, in_turn, self, call,
+  local version = self.about and self.about.version or ""
+  local labels = self.labels
+  if not labels or labels.version ~= version then
+    labels = { policy = self.policy.name, version = version }
+    self.labels = labels
+  end
+  return metrics.watch("exhost_policy", "exhost_policy_calls_total", labels, in_turn, self, call,
     request, host)
 end
 

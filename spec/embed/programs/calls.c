@@ -86,6 +86,53 @@ static void cancelled(exhost_t *host) {
   answers(host, EXHOST_OK, "status", with_id("long"));
 }
 
+/* What answers at once comes with the call, and all else as an event: never both. */
+static void at_once(exhost_t *host) {
+  const char *id = with_id("long");
+  exhost_event *event;
+  CHECK(exhost_call_now(host, 6, NULL, NULL, 0, -1, &event) == EXHOST_INVALID);
+  CHECK(event == NULL);
+  CHECK(exhost_call_now(host, 6, "id", NULL, 0, -1, &event) == 0);
+  CHECK(event != NULL && event->tag == 6 && event->code == EXHOST_OK);
+  exhost_event_free(event);
+  CHECK(exhost_call_now(host, 6, "id", "{", 1, -1, &event) == 0);
+  CHECK(event != NULL && event->code == EXHOST_INVALID);
+  exhost_event_free(event);
+  CHECK(exhost_call_now(host, 6, "wait", id, strlen(id), -1, &event) == 0);
+  CHECK(event == NULL);
+  CHECK(exhost_next(host, &event, 20) == EXHOST_TIMEOUT);
+  CHECK(exhost_cancel(host, 6) == 0);
+  event = expect(host, 6);
+  CHECK(event->code == EXHOST_CANCELLED, "%s", event->json);
+  exhost_event_free(event);
+}
+
+/* Who waits first watches and others follow. When it leaves, one of those takes over.
+ */
+static void followers(exhost_t *host) {
+  answers(host, EXHOST_OK, "start", job("followed", "sleep 60"));
+  for (uint64_t tag = 100; tag < 110; tag++)
+    begin(host, tag, "wait", with_id("followed"));
+  for (uint64_t tag = 100; tag < 105; tag++) {
+    CHECK(exhost_cancel(host, tag) == 0);
+    exhost_event *event = expect(host, tag);
+    CHECK(event->code == EXHOST_CANCELLED, "%s", event->json);
+    exhost_event_free(event);
+  }
+  exhost_event *event;
+  CHECK(exhost_next(host, &event, 20) == EXHOST_TIMEOUT);
+  begin(host, 99, "remove", with_id("followed"));
+  unsigned left = 0;
+  for (int i = 0; i < 6; i++) {
+    CHECK(exhost_next(host, &event, 30000) == 0);
+    CHECK(event->code == EXHOST_OK, "%s", event->json);
+    if (event->tag != 99)
+      left |= 1u << (event->tag - 105);
+    exhost_event_free(event);
+  }
+  CHECK(left == 31, "answered: %x", left);
+}
+
 /* A start that is cancelled has happened or has not. */
 static void cancelled_starts(exhost_t *host) {
   for (int i = 0; i < 50; i++) {
@@ -109,6 +156,8 @@ int main(int argc, char **argv) {
   huge(host);
   late(host);
   cancelled(host);
+  at_once(host);
+  followers(host);
   cancelled_starts(host);
   answers(host, EXHOST_OK, "cleanup", "{}");
   exhost_close(host, 0);

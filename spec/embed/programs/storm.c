@@ -19,16 +19,19 @@ static exhost_event *answer_of[SLOTS];
 static uint64_t last_tag;
 static long runs, programs;
 
+static void put(exhost_event *event) {
+  pthread_mutex_lock(&lock);
+  CHECK(answer_of[event->tag % SLOTS] == NULL, "tag %d twice", (int)event->tag);
+  answer_of[event->tag % SLOTS] = event;
+  pthread_cond_broadcast(&changed);
+  pthread_mutex_unlock(&lock);
+}
+
 static void *drain(void *unused) {
   (void)unused;
   exhost_event *event;
-  while (exhost_next(host, &event, -1) == 0) {
-    pthread_mutex_lock(&lock);
-    CHECK(answer_of[event->tag % SLOTS] == NULL, "tag %d twice", (int)event->tag);
-    answer_of[event->tag % SLOTS] = event;
-    pthread_cond_broadcast(&changed);
-    pthread_mutex_unlock(&lock);
-  }
+  while (exhost_next(host, &event, -1) == 0)
+    put(event);
   return NULL;
 }
 
@@ -36,7 +39,14 @@ static uint64_t send(const char *method, const char *json, int64_t timeout) {
   pthread_mutex_lock(&lock);
   uint64_t tag = ++last_tag;
   pthread_mutex_unlock(&lock);
-  CHECK(exhost_call(host, tag, method, json, strlen(json), timeout) == 0);
+  if (tag % 2 == 0) {
+    CHECK(exhost_call(host, tag, method, json, strlen(json), timeout) == 0);
+    return tag;
+  }
+  exhost_event *event;
+  CHECK(exhost_call_now(host, tag, method, json, strlen(json), timeout, &event) == 0);
+  if (event != NULL)
+    put(event);
   return tag;
 }
 
