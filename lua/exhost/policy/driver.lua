@@ -198,7 +198,7 @@ end
 local MAX_LABEL = 64
 local KNOWN = { name = "string", version = "string", pci_vendor = "number", vendor = "string",
   host_config = "function", env = "function", examples = "table", proc = "string",
-  devices = "table" }
+  topology = "string", devices = "table" }
 
 local function check_shape()
   if type(policy) ~= "table" then error("a policy answers a table", 0) end
@@ -241,7 +241,8 @@ function driver.load(text)
   end)
   if not ok then return respond { error = said(err), printed = printed } end
   return respond { ok = { name = policy.name, version = policy.version, vendor = policy.vendor,
-    pci_vendor = policy.pci_vendor, proc = policy.proc, devices = policy.devices,
+    pci_vendor = policy.pci_vendor, proc = policy.proc,
+    topology = policy.topology, devices = policy.devices,
     examples = #(policy.examples or {}) }, printed = printed }
 end
 
