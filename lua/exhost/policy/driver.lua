@@ -8,9 +8,11 @@ local getinfo, loadstring, setfenv, pcall, error, type = debug.getinfo, loadstri
   error, type
 local pairs, ipairs, tostring, setmetatable, select, rawget, next = pairs, ipairs, tostring,
   setmetatable, select, rawget, next
+local collectgarbage = collectgarbage
 local concat, insert, format, rep = table.concat, table.insert, string.format, string.rep
 local find = string.find
 
+local REST_STEP = 24 -- kB, about what a call leaves
 local MOST_PRINT, MOST_DEPTH, MOST_ANSWER = 4096, 16, 256 * 1024
 cjson.encode_max_depth(MOST_DEPTH * 2)
 cjson.decode_max_depth(64)
@@ -219,7 +221,17 @@ local function check_shape()
   end
 end
 
+--- A copy of what was decoded: a policy may do with it as it likes.
+local function copy(value)
+  local made = {}
+  for key, item in next, value do
+    made[key] = type(item) == "table" and copy(item) or item
+  end
+  return made
+end
+
 local driver = {}
+local machine, given = {}, nil -- what was told, and a copy for the next call
 
 --- { name, source, modules = { NAME = source } } → what the policy says of itself.
 function driver.load(text)
@@ -246,13 +258,24 @@ function driver.load(text)
     examples = #(policy.examples or {}) }, printed = printed }
 end
 
---- { request, host } → { config, env } as lists of { field, value, at }, or { refused }.
+--- { request, host } → { config, env } as lists of { field, value, at }, or { refused }. Without
+--- `host` the machine is as it was told before.
 function driver.call(text)
   printed = {}
   local asked = cjson.decode(text)
-  local ok, result = pcall(decide, asked)
+  if asked.host then machine, given = asked.host, nil end
+  local ok, result = pcall(function()
+    asked.host, given = given or copy(machine), nil
+    return decide(asked)
+  end)
   if not ok then return respond { error = said(result), printed = printed } end
   return respond { ok = result, printed = printed }
+end
+
+--- Between calls: what the next one would have to wait for.
+function driver.rest()
+  given = given or copy(machine)
+  collectgarbage("step", REST_STEP)
 end
 
 return driver
