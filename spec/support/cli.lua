@@ -53,15 +53,32 @@ function cli.at(path, env)
   return setmetatable({ path = path, env = env }, Cli)
 end
 
---- A spec's body, given a command on a fresh folder. What it leaves is cleaned up.
+--- Start a host that serves the command's folder. Suspends.
+---@return spec.Running
+function Cli:serve()
+  local host = self:start({ "serve" }, { limit = 300 })
+  host:wait_until("a host that serves", function()
+    return host:stderr():find("serving executor", 1, true)
+  end)
+  return host
+end
+
+--- A spec's body, given a command on a fresh folder. What it leaves is cleaned up. While
+--- `cli.served` is set when it is made, a host serves the folder meanwhile.
 function cli.with(body)
+  local served = cli.served
   return scratch.with(function(dir, path)
     local self = cli.at(path, {})
     self.dir = dir
+    local host = served and self:serve()
     local ok, err = xpcall(body, function(e)
       return type(e) == "table" and e or debug.traceback(e, 2)
     end, self)
     self:run { "cleanup" }
+    if host then
+      host:signal(15)
+      host:wait()
+    end
     if not ok then error(err, 0) end
   end)
 end
