@@ -63,6 +63,24 @@ describe("a policy", function()
     assert.equal("not today", assert(one:call({}, {})).refused)
   end))
 
+  it("assigns, and is told so when it answers instead", task(function()
+    local cases = { ["return { GroupAdd = {} }"] = "a table", ["return 'no'"] = "a string",
+      ["return false, 'no'"] = "a boolean", ["return host"] = "a table",
+      ["return true"] = true, ["config.A = 1 return config"] = true, ["return nil"] = true }
+    for code, expected in pairs(cases) do
+      local one = worker.new({ name = "p", source = doing(code), modules = {} }, LIMITS)
+      local value, err, kind = one:call({}, {})
+      one:close()
+      if expected == true then
+        assert.is_table(value, err)
+      else
+        assert.equal("policy", kind)
+        assert.is_truthy(err:find("p.lua: host_config answers " .. expected
+          .. ": assign to its third argument instead", 1, true), err)
+      end
+    end
+  end))
+
   it("may require files beside it, and print", with(
     "local h = require 'helper' return { name = 'p', version = '1', host_config = "
       .. "function(_, _, c) print('seen', 1) c.X = h.x end }", function(one)

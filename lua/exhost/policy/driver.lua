@@ -154,17 +154,23 @@ local function respond(value)
   return text
 end
 
+--- A policy assigns. What it answers is nothing, true, what it was given, or nil and a reason.
+---@return string? why it refuses
+local function ask(name, asked, into)
+  local answer, why = policy[name](asked.request, asked.host, into)
+  if answer == nil and why ~= nil then return said(why) end
+  if answer ~= nil and answer ~= true and not rawequal(answer, into) then
+    error(format("%s.lua: %s answers a %s: assign to its third argument instead (or return nil and "
+      .. "a reason to refuse)", policy.name, name, type(answer)), 0)
+  end
+end
+
 local function decide(asked)
   local config, log = recorder()
   local env, env_log = recorder()
-  if policy.host_config then
-    local ok, why = policy.host_config(asked.request, asked.host, config)
-    if ok == nil and why ~= nil then return { refused = said(why) } end
-  end
-  if policy.env then
-    local ok, why = policy.env(asked.request, asked.host, env)
-    if ok == nil and why ~= nil then return { refused = said(why) } end
-  end
+  local why = policy.host_config and ask("host_config", asked, config)
+    or policy.env and ask("env", asked, env)
+  if why then return { refused = why } end
   return { config = log, env = env_log }
 end
 
