@@ -112,7 +112,7 @@ function Context:open()
   return require("exhost.executor").open {
     id = options.executor, state_dir = options.state_dir and context.absolute(options.state_dir),
     backend = options.backend, settings = settings,
-    lua_path = options.lua_path,
+    lua_path = options.lua_path and (options.lua_path:gsub("[^:]+", context.absolute)),
   }
 end
 
