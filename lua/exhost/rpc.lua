@@ -27,12 +27,13 @@ local ID = "string!"
 
 -- Who asks may do its work here instead of itself: it may ask what else that would change.
 method("id", { variables = "table" }, function(ex, p)
-  local environment = {}
-  for _, name in ipairs(p.variables or {}) do
-    environment[name] = type(name) == "string" and os.getenv(name) or nil
+  local answer = { id = ex:id(), version = build.version }
+  if not p.variables then return answer end
+  answer.open_files, answer.environment = fs.open_files(), {}
+  for _, name in ipairs(p.variables) do
+    answer.environment[name] = type(name) == "string" and os.getenv(name) or nil
   end
-  return { id = ex:id(), version = build.version, open_files = fs.open_files(),
-    environment = environment }
+  return answer
 end)
 method("health", {}, function(ex) return ex:health() end)
 method("plan", { request = "table!" }, function(ex, p) return ex:plan(p.request) end)
