@@ -54,9 +54,10 @@ function cli.at(path, env)
 end
 
 --- Start a host that serves the command's folder. Suspends.
+---@param option string?
 ---@return spec.Running
-function Cli:serve()
-  local host = self:start({ "serve" }, { limit = 300 })
+function Cli:serve(option)
+  local host = self:start({ "serve", option }, { limit = 300 })
   host:wait_until("a host that serves", function()
     return host:stderr():find("serving executor", 1, true)
   end)
