@@ -25,7 +25,7 @@ end
 
 describe("a host that serves", function()
   it("starts what a command asks for, and plans it", cli.with(function(x)
-    local host = x:serve()
+    x:serve()
     assert.equal(0, x:run({ "run", "--", "true" }).code)
     assert.equal(0, x:run({ "start", "--id", "one", "--", "sleep", "60" }).code)
     assert.equal(2, starts(x))
@@ -36,12 +36,10 @@ describe("a host that serves", function()
     _, err, code = x:json { "run", "--", "/nowhere" }
     assert.same({ "engine", 127, "exec" }, { err.code, code, err.data.step })
     assert.is_nil(err.data.code)
-    host:signal(15)
-    host:wait()
   end))
 
   it("is not asked where the command says what its host is to be", cli.with(function(x)
-    local host = x:serve()
+    x:serve()
     x.dir:write("c.lua", "return {}")
     for _, more in ipairs { { "--no-serve" }, { "--lua-path", x.path },
       { "--config", x.path .. "/c.lua" } } do
@@ -54,8 +52,6 @@ describe("a host that serves", function()
     ran = x:sh "ulimit -Sn 99; $exhost run -- sh -c 'ulimit -Sn'"
     assert.same({ "99\n", "" }, { ran.out, ran.err })
     assert.equal(0, starts(x))
-    host:signal(15)
-    host:wait()
   end))
 
   it("is not waited for when it hangs or is dead", cli.with(function(x)

@@ -37,6 +37,7 @@ describe("policies/README.md", function()
       roots.cdi[1]))
     local host = x:start { "--config", x.path .. "/c.lua", "--lua-path", x.path .. "/site",
       "serve" }
+    x.hosts[1] = host
     host:wait_until("a host", function() return host:stderr():find("serving", 1, true) end)
     local script, walk = {}, text:match("\n## From a change to a rollback\n(.-)\n## ")
     for block in walk:gmatch("```sh\n(.-)```") do
