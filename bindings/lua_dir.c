@@ -7,17 +7,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "file.h"
+#include "members.h"
 
 static const char DIR_TYPE[] = "exhost.dir";
 static const char FD_TYPE[] = "exhost.fd";
 
-enum { DEFAULT_MAX_READ = 64 * 1024 * 1024 };
+enum { DEFAULT_MAX_READ = 64 * 1024 * 1024, MEMBERS_MOST = 16 * 1024 };
 
 typedef struct fd_box {
   int fd; /* -1 once closed or taken */
@@ -188,6 +190,69 @@ static int dir_read(lua_State *L) {
     return xh_push_error(L, err);
   lua_pushlstring(L, content->data != NULL ? content->data : "", content->len);
   xh_buffer_free(content);
+  return 1;
+}
+
+typedef struct members_into {
+  lua_State *L;
+  int keys, into; /* indices of the caller's tables */
+  bool plain;
+} members_into;
+
+/* A value on the stack, or nothing when it is none that is plain. */
+static bool push_plain(lua_State *L, const xh_member *m) {
+  lua_pushlstring(L, m->value, m->kind == XH_MEMBER_OTHER ? 0 : m->len);
+  if (m->kind == XH_MEMBER_TEXT)
+    return true;
+  const char *word = lua_tostring(L, -1);
+  lua_Number number = lua_tonumber(L, -1); /* whatever the locale */
+  bool digits = strspn(word, "0123456789+-.eE") == m->len && lua_isnumber(L, -1);
+  bool yes = strcmp(word, "true") == 0, no = strcmp(word, "false") == 0;
+  bool plain = m->kind == XH_MEMBER_WORD &&
+               ((digits && isfinite(number)) || yes || no || strcmp(word, "null") == 0);
+  lua_pop(L, 1);
+  if (plain && digits)
+    lua_pushnumber(L, number);
+  else if (plain && (yes || no))
+    lua_pushboolean(L, yes);
+  else if (plain)
+    lua_pushnil(L);
+  return plain;
+}
+
+static void keep_member(const xh_member *m, void *user) {
+  members_into *t = user;
+  lua_pushlstring(t->L, m->name, m->name_len);
+  lua_pushvalue(t->L, -1);
+  lua_rawget(t->L, t->keys);
+  bool wanted = lua_toboolean(t->L, -1);
+  lua_pop(t->L, 1);
+  if (wanted && push_plain(t->L, m)) {
+    lua_rawset(t->L, t->into);
+    return;
+  }
+  lua_pop(t->L, 1);
+  if (wanted)
+    t->plain = false;
+}
+
+/* dir:members(name, keys, into) -> true: puts those members of the JSON object in that
+ * file that are keys of `keys` into `into`. False when one of them is not plain (a
+ * table, a string with escapes), or the file is no object or a long one: then read it
+ * as a whole. */
+static int dir_members(lua_State *L) {
+  char text[MEMBERS_MOST];
+  int dir = xh_check_dir(L, 1);
+  const char *name = xh_check_name(L, 2);
+  luaL_checktype(L, 3, LUA_TTABLE);
+  luaL_checktype(L, 4, LUA_TTABLE);
+  members_into t = {.L = L, .keys = 3, .into = 4, .plain = true};
+  ssize_t n = xh_file_read_at(dir, name, 0, text, sizeof text);
+  if (n < 0)
+    return xh_push_error(L, (int)n);
+  bool whole =
+    (size_t)n < sizeof text && xh_members_scan(text, (size_t)n, keep_member, &t) == 0;
+  lua_pushboolean(L, whole && t.plain);
   return 1;
 }
 
@@ -379,6 +444,7 @@ static const luaL_Reg DIR_METHODS[] = {
   {"list", dir_list},
   {"stat", dir_stat},
   {"read", dir_read},
+  {"members", dir_members},
   {"read_at", dir_read_at},
   {"write", dir_write},
   {"create", dir_create},

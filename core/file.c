@@ -94,6 +94,9 @@ int xh_file_read(int dir, const char *name, size_t max, xh_buffer *out) {
       out->len += (size_t)n;
     if (out->len - start > max)
       err = UV_EFBIG;
+    /* The end need not be asked for, but where the kernel does not tell the size. */
+    if (st.st_size > 0 && out->len - start >= (size_t)st.st_size)
+      break;
   }
   close(fd);
   return err;
@@ -115,6 +118,8 @@ ssize_t xh_file_read_at(int dir, const char *name, off_t offset, char *into,
     if (n <= 0)
       break;
     done += (size_t)n;
+    if (offset + (off_t)done == st.st_size)
+      break;
   }
   close(fd);
   return (ssize_t)done;

@@ -25,6 +25,7 @@ struct xh_outlet {
   int fd;
   bool is_socket; /* may be written to without a signal */
   bool refused, gone, closed;
+  int awaited; /* events that poll waits for */
   size_t limit;
   xh_buffer queue;
   uint64_t sent; /* bytes, in all */
@@ -52,8 +53,11 @@ static void on_poll(uv_poll_t *poll, int error, int events);
 
 /* Without something to write only the reader's going away is waited for. */
 static void wait_for_room(xh_outlet *o) {
-  int events = o->queue.len > 0 ? UV_WRITABLE : 0;
-  uv_poll_start(&o->poll, events | UV_DISCONNECT, on_poll);
+  int events = UV_DISCONNECT | (o->queue.len > 0 ? UV_WRITABLE : 0);
+  if (events == o->awaited)
+    return; /* asking again would cost two calls to the kernel */
+  o->awaited = events;
+  uv_poll_start(&o->poll, events, on_poll);
 }
 
 static void lose(xh_outlet *o) {

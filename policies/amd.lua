@@ -6,7 +6,7 @@ end
 
 return {
   name = "amd", version = "1", vendor = "AMD/ATI", pci_vendor = 0x1002,
-  devices = { "/dev/kfd" },
+  devices = { "/dev/kfd" }, topology = "/sys/class/kfd/kfd/topology/nodes",
   host_config = function(request, host, config)
     config.Devices = { device("/dev/kfd") }
     for _, gpu in ipairs(request.gpus) do

@@ -206,7 +206,7 @@ function Firecracker.resume(_, execution)
 end
 
 return {
-  name = "firecracker", params = params,
+  name = "firecracker", params = params, environment = { "EXHOST_FIRECRACKER" },
   capabilities = { signal = true, pause = true, resume = true },
   open = open, health = Firecracker.health, facts = Firecracker.facts, plan = Firecracker.plan,
   check = Firecracker.check, create = Firecracker.create, source = Firecracker.source,

@@ -284,7 +284,7 @@ end
 Process.describe_step = describe_step
 
 return {
-  name = "process",
+  name = "process", inherits_limits = true,
   capabilities = { pause = true, resume = true, signal = true, exec = true, stats = true,
     update = true },
   params = params,

@@ -23,6 +23,9 @@ local backend = {}
 --- spec items for a workload that outlived its shim; `had`: bytes of output that are kept
 ---@field adoptable? fun(self): table[]?, string?, string? what somebody else runs there: adopt.lua
 ---@field cleanup? fun(self): true?, string?, string? what carries our mark in the engine
+---@field environment? string[] variables that tell it of its engine: a command whose own are
+--- others than those of the host that serves does the work itself
+---@field inherits_limits? boolean a job begins with the limits of who starts it
 ---@field stop_signal? integer what `stop` says when no signal is asked for; default SIGTERM,
 --- 0: the backend's own
 ---@field conclude fun(self, execution, exit: table?): table?, string?, string? evidence
@@ -37,6 +40,7 @@ local CONTRACT = {
   reattach = "function?", adoptable = "function?", cleanup = "function?", stop_signal = "number?",
   exec = "function?", stats = "function?", update = "function?",
   info = "function?", net_info = "function?",
+  environment = "table?", inherits_limits = "boolean?",
   health = "function?", inventory = "function?", describe_step = "function?",
   params = "table",
 }

@@ -31,7 +31,8 @@ end
 
 --- Run argv to its end. Suspends.
 ---@param argv string[] the first is the path of the program
----@param options { seconds: number, env: string[]?, input: string? } input: of its stdin
+---@param options { seconds: number, env: string[]?, input: string?, both: boolean? } input: of its
+--- stdin; both: stderr goes where stdout goes
 ---@return string? stdout at most 64 KiB of it; nil when it failed
 ---@return string? err "exit status 1", "killed by signal 9", "timeout", or why it cannot run
 ---@return string? printed what it wrote before it failed
@@ -47,7 +48,7 @@ function capture.run(argv, options)
     end
   end
   local status, signal = async.with_deadline(options.seconds, run, argv, options.env,
-    { [0] = input and input:number(), [1] = out:number() })
+    { [0] = input and input:number(), [1] = out:number(), [2] = options.both and out:number() })
   local text = read(out)
   out:close()
   if input then input:close() end

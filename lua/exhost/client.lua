@@ -51,29 +51,58 @@ function Client:take(line)
   local err = answer.error
   if err then
     local data = err.data or {}
-    return done(nil, err.message, data.code or "invalid", data)
+    local code = data.code or "invalid"
+    data.code = nil
+    return done(nil, err.message, code, next(data) and data)
   end
   local fd = type(answer.result) == "table" and answer.result.fd and self.reader:take_fd() or nil
   done(answer.result, fd)
 end
 
+local function pack(...)
+  return { n = select("#", ...), ... }
+end
+
+--- Wait for the answer of a call that was cancelled: what became of it.
+local function settle(self, id, seconds, cancelled)
+  local late = async.shield(seconds, function()
+    return async.await(function(done)
+      if cancelled.late then return done(cancelled.late) end
+      self.waiting[id] = function(...) done(pack(...)) end
+      return function() self.waiting[id] = nil end
+    end)
+  end)
+  if late then return unpack(late, 1, late.n) end
+  return unpack(cancelled, 1, cancelled.n)
+end
+
 --- Call a method. Suspends; an interrupted caller cancels the call.
+---@param method string
+---@param params table?
+---@param options? { settle: number? } seconds that an interrupted caller waits for what became of
+--- the call, which may have been done by then
 ---@return any value, integer|string|nil fd_or_err, string? code, table? data
-function Client:call(method, params)
+function Client:call(method, params, options)
   self.next_id = self.next_id + 1
-  local id = self.next_id
+  local id, seconds, cancelled = self.next_id, options and options.settle, nil
   if self.gone then return nil, "the host is gone: " .. self.gone, "unavailable" end
-  return async.await(function(done)
+  local answer = pack(async.await(function(done)
     local ok, err = self.writer:put(json.encode { jsonrpc = "2.0", id = id, method = method,
       params = params } .. "\n")
     if not ok then return done(nil, err, "unavailable") end
     self.waiting[id] = done
     return function()
-      self.waiting[id] = nil
+      cancelled = {}
+      self.waiting[id] = seconds and function(...) cancelled.late = pack(...) end or nil
       self.writer:put(json.encode { jsonrpc = "2.0", method = "$/cancel", params = { id = id } }
         .. "\n")
     end
-  end)
+  end))
+  if cancelled and seconds then
+    answer.late = cancelled.late
+    return settle(self, id, seconds, answer)
+  end
+  return unpack(answer, 1, answer.n)
 end
 
 function Client:close()

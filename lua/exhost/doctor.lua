@@ -48,7 +48,7 @@ local function state_folder(ex)
 end
 
 local function open_files()
-  local soft = tonumber((fs.read("/proc/self/limits") or ""):match("Max open files%s+(%d+)"))
+  local soft = fs.open_files()
   if not soft or soft >= LEAST_FILES then
     return finding("open files", "ok", tostring(soft or "unlimited"))
   end

@@ -23,4 +23,10 @@ function fs.line(path)
   return content and content ~= "" and content:match("^[^\n]*") or nil
 end
 
+--- How many descriptors this process may have open: its soft limit, which jobs begin with.
+---@return number? nil: no limit
+function fs.open_files()
+  return tonumber((fs.read("/proc/self/limits") or ""):match("Max open files%s+(%d+)"))
+end
+
 return fs

@@ -6,6 +6,7 @@ local dirs = require "exhost.dir"
 local fs = require "exhost.fs"
 local system = require "exhost.system"
 local text = require "exhost.text"
+local topology = require "exhost.inventory.topology"
 
 local inventory = {}
 
@@ -90,21 +91,36 @@ local function groups(roots)
   return found
 end
 
+--- Tell cards of their parts.
+local function list_parts(gpus)
+  for _, gpu in ipairs(gpus) do
+    for _, part in ipairs(gpus) do
+      if part.part_of and not gpu.part_of and part.part_of == (gpu.uuid or gpu.pci_address) then
+        gpu.parts = gpu.parts or {}
+        table.insert(gpu.parts, part.uuid)
+      end
+    end
+  end
+end
+
 --- Read the machine.
 ---@param policies { name: string, about: table? }[] as Policies:list() gives them
 ---@param roots exhost.InventoryRoots?
 ---@return { gpus: table[], groups: table<string, integer>, cdi: string[] } host
 function inventory.read(policies, roots)
   roots = roots or inventory.ROOTS
-  local by_vendor = {}
+  local by_vendor, folders = {}, {}
   for _, one in ipairs(policies) do
     if one.about and one.about.pci_vendor then by_vendor[one.about.pci_vendor] = one end
+    folders[#folders + 1] = one.about and one.about.topology
   end
   local host = { gpus = {}, groups = groups(roots), cdi = cdi.names(roots.cdi) }
   for _, address in ipairs(names_in(roots.sys .. "/bus/pci/devices")) do
     host.gpus[#host.gpus + 1] = card(roots, address, by_vendor)
   end
+  topology.join(host, roots, folders)
   cdi.join(host)
+  list_parts(host.gpus)
   return host
 end
 
@@ -138,13 +154,10 @@ function inventory.resolve(host, asked)
       return nil, string.format("%s: there is no GPU %s (have: %s)", path, what,
         #host.gpus > 0 and describe(host.gpus) or "none"), "invalid"
     end
-    local parts = {}
-    for _, gpu in ipairs(host.gpus) do
-      if gpu.part_of == list[1].uuid and gpu.part_of then parts[#parts + 1] = gpu end
-    end
-    if #list > 1 or not wanted.uuid and #parts > 0 then
+    local parts = not wanted.uuid and list[1].parts
+    if #list > 1 or parts then
       return nil, string.format("%s: %s stands for several: name one by its uuid: %s", path, what,
-        describe(#list > 1 and list or parts)), "invalid"
+        parts and table.concat(parts, ", ") or describe(list)), "invalid"
     end
     if not list[1].policy then
       return nil, string.format("%s: no policy serves PCI vendor 0x%04x", path,

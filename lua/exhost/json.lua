@@ -98,15 +98,51 @@ function tidy(value, null)
   return nil
 end
 
+-- The number that hides: above 2^53, and read as 2^53, which is the most that is exact.
+local BRINK, BRINK_DIGITS, BEYOND = 2 ^ 53, "9007199254740992", "9007199254740994"
+
+local function beyond(token)
+  local value = tonumber(token)
+  if value ~= BRINK and value ~= -BRINK then return nil end
+  local digits = token:gsub("[eE].*", ""):gsub("[^%d]", ""):gsub("^0+", ""):gsub("0+$", "")
+  return digits ~= BRINK_DIGITS and (value < 0 and "-" or "") .. BEYOND or nil
+end
+
+--- The same text, with the next number that a double can hold in place of those just above 2^53:
+--- whoever holds numbers to 2^53 sees that they are more.
+local function unhide(source)
+  local parts, at = {}, 1
+  while at <= #source do
+    local first, last = source:find('^[^"]+', at)
+    if first then
+      parts[#parts + 1] = source:sub(first, last):gsub("%-?%d[%d.eE+-]*", beyond)
+    else -- a string, up to its closing quote
+      first, last = at, at
+      repeat
+        last = source:find('["\\]', last + 1) or #source
+        local escape = source:byte(last) == 92
+        if escape then last = last + 1 end
+      until not escape or last >= #source
+      parts[#parts + 1] = source:sub(first, last)
+    end
+    at = last + 1
+  end
+  return table.concat(parts)
+end
+
 --- Read one JSON value.
 ---@param source string
+---@param null_of string? a member of the object that stays, as json.null, when it is null
 ---@return any value, string? err
-function json.decode(source)
+function json.decode(source, null_of)
   if type(source) ~= "string" then error("json.decode: expected a string", 2) end
   if source:find("%z") then return nil, "not JSON: a NUL byte in the text" end
   if source:sub(1, 3) == BOM then source = source:sub(4) end
   if not decoder then open_decoder() end
   local null = decoder.null
+  if source:find("007199254740993", 1, true) or source:find("9007199254740992.", 1, true) then
+    source = unhide(source)
+  end
   local ok, value = pcall(decoder.decode, source)
   if not ok then
     return nil, "not JSON: " .. tostring(value):gsub("^[^:]*:%d+: ", ""):gsub("^%u%l", string.lower)
@@ -114,8 +150,10 @@ function json.decode(source)
   if value == null then return nil, "expected a value, got null" end
   if value == HUGE or value == -HUGE then return nil, TOO_BIG end
   if type(value) == "table" then
+    local stays = null_of and value[null_of] == null
     local why, keys = tidy(value, null)
     if why then return nil, spell(keys) .. ": " .. why end
+    if stays then value[null_of] = json.null end
   end
   return value
 end

@@ -11,6 +11,13 @@ local function file_name(gpu)
   return ((gpu.uuid or gpu.pci_address):gsub("[^%w._-]", "_"))
 end
 
+--- Whose holder has this GPU, or some of it: itself, what it is a part of, its parts.
+local function overlapping(gpu)
+  local names = { file_name(gpu), gpu.part_of and file_name { uuid = gpu.part_of } }
+  for _, part in ipairs(gpu.parts or {}) do names[#names + 1] = file_name { uuid = part } end
+  return names
+end
+
 --- Whether the holder, "executor/execution", still may use it.
 local function is_held(root, holder)
   local executor, id = holder:match("^([^/]+)/([^/]+)$")
@@ -46,10 +53,12 @@ function ledger.claim(store, gpus, id)
   local own = store.executor .. "/" .. id
   return with_lock(store, function(dir)
     for _, gpu in ipairs(gpus) do
-      local holder = dir:read(file_name(gpu), 512)
-      if holder and holder ~= own and is_held(store.root, holder) then
-        return nil, string.format("GPU %s is held by %s", gpu.uuid or gpu.pci_address, holder),
-          "unavailable"
+      for i, name in ipairs(overlapping(gpu)) do
+        local holder = dir:read(name, 512)
+        if holder and holder ~= own and is_held(store.root, holder) then
+          return nil, string.format("GPU %s is held by %s%s", gpu.uuid or gpu.pci_address, holder,
+            i > 1 and " (" .. name .. ")" or ""), "unavailable"
+        end
       end
     end
     for _, gpu in ipairs(gpus) do

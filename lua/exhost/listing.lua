@@ -34,14 +34,22 @@ end
 ---@param rows string[][]
 ---@return string[]
 function listing.lines(rows)
-  local widths, lines = {}, {}
+  local widths, lines, blanks = {}, {}, {}
   for _, cells in ipairs(rows) do
-    for i, cell in ipairs(cells) do widths[i] = math.max(widths[i] or 0, #cell) end
+    for i, cell in ipairs(cells) do
+      if #cell > (widths[i] or 0) then widths[i] = #cell end
+    end
+  end
+  for _, width in ipairs(widths) do
+    for n = 0, width do blanks[n] = blanks[n] or (" "):rep(n) end
   end
   for r, cells in ipairs(rows) do
-    local line = {}
-    for i, cell in ipairs(cells) do line[i] = cell .. (" "):rep(widths[i] - #cell) end
-    lines[r] = table.concat(line, "  "):gsub(" +$", "")
+    local line, last = {}, #cells
+    while last > 1 and cells[last] == "" do last = last - 1 end -- nothing trails
+    for i = 1, last do
+      line[i] = i == last and cells[i] or cells[i] .. blanks[widths[i] - #cells[i]]
+    end
+    lines[r] = table.concat(line, "  ")
   end
   return lines
 end

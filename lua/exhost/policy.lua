@@ -1,6 +1,7 @@
 --- Policies: which there are, and what they decide for a job (policies/README.md). Names no
 --- vendor: what is a vendor's own is data in its policy.
 
+local async = require "exhost.async"
 local dirs = require "exhost.dir"
 local roots = require "exhost.backend".roots
 local system = require "exhost.system"
@@ -121,15 +122,18 @@ function Policies:get(name)
   return one
 end
 
---- Every policy with what it says of itself, by name. Suspends.
+--- Every policy with what it says of itself, by name; they load beside each other. Suspends.
 ---@return { name: string, path: string, about: table?, error: string? }[]
 function Policies:list()
-  local names, list = {}, {}
+  local names, loads, list = {}, {}, {}
   local paths = policy.paths(self.lua_path)
   for name in pairs(paths) do names[#names + 1] = name end
   table.sort(names)
   for i, name in ipairs(names) do
-    local one, err = self:get(name)
+    loads[i] = function() return self:get(name) end
+  end
+  for i, result in ipairs(async.all(loads)) do
+    local name, one, err = names[i], result[1], result[2]
     list[i] = { name = name, path = paths[name], about = one and one.about, error = err }
   end
   return list

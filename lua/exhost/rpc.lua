@@ -3,8 +3,10 @@
 -- A method takes the executor and its parameters, an object, and answers a value, or nil,
 -- message, code, data. What it answers as `fd` travels as a descriptor.
 
+local build = require "exhost.build"
 local conclude = require "exhost.conclude"
 local feed = require "exhost.feed"
+local fs = require "exhost.fs"
 local json = require "exhost.json"
 local loop = require "exhost.loop"
 local metrics = require "exhost.metrics"
@@ -26,7 +28,16 @@ end
 
 local ID = "string!"
 
-method("id", {}, function(ex) return { id = ex:id() } end)
+-- Who asks may do its work here instead of itself: it may ask what else that would change.
+method("id", { variables = "table" }, function(ex, p)
+  local answer = { id = ex:id(), version = build.version }
+  if not p.variables then return answer end
+  answer.open_files, answer.environment = fs.open_files(), {}
+  for _, name in ipairs(p.variables) do
+    answer.environment[name] = type(name) == "string" and os.getenv(name) or nil
+  end
+  return answer
+end)
 method("health", {}, function(ex) return ex:health() end)
 method("plan", { request = "table!" }, function(ex, p) return ex:plan(p.request) end)
 method("start", { request = "table!" }, function(ex, p)

@@ -91,6 +91,7 @@ end
 
 --- Calls are known by their id, as text: 1 and "1" are two.
 local function key_of(id)
+  if id == json.null then return nil end -- several may be in flight, none can be cancelled
   return type(id) .. ":" .. tostring(id)
 end
 
@@ -98,7 +99,7 @@ function Connection:begin(request)
   local id, key = request.id, nil
   if id ~= nil then
     key = key_of(id)
-    if self.calls[key] then
+    if key and self.calls[key] then
       return self:send { jsonrpc = "2.0", id = id,
         error = error_object(INVALID_REQUEST, "this id is in flight") }
     end
@@ -126,15 +127,16 @@ function Connection:begin(request)
 end
 
 function Connection:take(line)
-  local request, err = json.decode(line)
+  local request, err = json.decode(line, "id")
   if request == nil then
     return self:send { jsonrpc = "2.0", id = json.null, error = error_object(PARSE, err) }
   end
   local id_ok = type(request) == "table"
-    and (request.id == nil or type(request.id) == "string" or type(request.id) == "number")
+    and (request.id == nil or request.id == json.null or type(request.id) == "string"
+      or type(request.id) == "number")
   if not id_ok or type(request.method) ~= "string" then
     return self:send { jsonrpc = "2.0", id = json.null, error = error_object(INVALID_REQUEST,
-      "expected an object with method, and an id that is a string or number") }
+      "expected an object with method, and an id that is a string, a number or null") }
   end
   if request.method == "$/cancel" then
     local target = type(request.params) == "table" and request.params.id

@@ -227,6 +227,24 @@ function state.read_json(dir, name)
   return type(value) == "table" and value or nil
 end
 
+local LISTED_RESULT = { finished_at = true, exit_code = true, reason = true, killed = true }
+local LISTED_RECORD = { format = true, phase = true, job_id = true, backend = true,
+  created_at = true, started_at = true }
+
+--- What a list tells of an execution that has a result, without decoding its files.
+---@param id string of State:ids()
+---@return table? summary members of result.json and of state.json; nil: look at it as a whole
+function State:summary(id)
+  local dir = self.executions:open(id)
+  if not dir then return nil end
+  local summary = {}
+  -- The result first: what state.json says of one that has ended is then not older.
+  local plain = dir:members("result.json", LISTED_RESULT, summary)
+    and dir:members("state.json", LISTED_RECORD, summary)
+  dir:close()
+  return plain and summary.format == state.FORMAT and summary.phase and summary or nil
+end
+
 --- Run fn while nobody else changes jobs/. Suspends.
 function State:with_jobs(fn)
   local lock, err, code = state.lock(self.dir, "jobs.lock", 10)

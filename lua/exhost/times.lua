@@ -47,19 +47,20 @@ function times.rfc3339(sec, nsec)
     math.floor(rest / 3600), math.floor(rest / 60) % 60, rest % 60, fraction)
 end
 
+local function refused(source)
+  return nil, string.format("expected a time such as 2026-01-02T03:04:05Z, got %q",
+    tostring(source):sub(1, 64))
+end
+
 --- Read a time. A leap second is the first second of the next minute; digits below a nanosecond
 --- are dropped.
 ---@param source string
 ---@return integer? sec
 ---@return integer|string nsec or, after nil, what is wrong
 function times.parse_rfc3339(source)
-  local function refused()
-    return nil, string.format("expected a time such as 2026-01-02T03:04:05Z, got %q",
-      tostring(source):sub(1, 64))
-  end
   local year, month, day, hour, minute, second, rest = tostring(source):match(
     "^(%d%d%d%d)%-(%d%d)%-(%d%d)[Tt ](%d%d):(%d%d):(%d%d)(.*)$")
-  if not year then return refused() end
+  if not year then return refused(source) end
   year, month, day = tonumber(year), tonumber(month), tonumber(day)
   hour, minute, second = tonumber(hour), tonumber(minute), tonumber(second)
   local fraction, zone = rest:match("^%.(%d+)(.+)$")
@@ -67,12 +68,12 @@ function times.parse_rfc3339(source)
   local offset = 0
   if zone ~= "Z" then
     local sign, hours, minutes = zone:match("^([+-])(%d%d):(%d%d)$")
-    if not sign or tonumber(hours) > 23 or tonumber(minutes) > 59 then return refused() end
+    if not sign or tonumber(hours) > 23 or tonumber(minutes) > 59 then return refused(source) end
     offset = (tonumber(hours) * 3600 + tonumber(minutes) * 60) * (sign == "-" and -1 or 1)
   end
   if month < 1 or month > 12 or day < 1 or day > month_length(year, month) or hour > 23
     or minute > 59 or second > 60 then
-    return refused()
+    return refused(source)
   end
   local nsec = fraction and tonumber((fraction .. "000000000"):sub(1, 9)) or 0
   local days = days_from_civil(year, month, day)

@@ -150,6 +150,10 @@ function Dir:stat(name) end
 ---@return string?, string?, string?
 function Dir:read(name, max) end
 
+--- `into` gets those members of the file's JSON object that are plain; false: not all were.
+---@return boolean?, string?, string?
+function Dir:members(name, keys, into) end
+
 ---@param offset number negative: from the end
 ---@param len number
 ---@return string?, string?, string?

@@ -1,6 +1,7 @@
---- Figures of a host that serves: a call over its socket, its rest, `ps` of a thousand.
+--- Figures of a host that serves: a call over its socket, its rest, `ps` of a thousand, output
+--- while a prompt in it loops.
 --
---   exhost lua spec/bench/serve.lua PROGRAM FOLDER
+--   exhost lua spec/bench/serve.lua PROGRAM FOLDER BASELINE
 
 local async = require "exhost.async"
 local client = require "exhost.client"
@@ -10,7 +11,7 @@ local figures = dofile "spec/bench/figures.lua"
 
 local line, median = figures.line, figures.median
 
-local program, folder = arg[1], arg[2]
+local program, folder, baseline = arg[1], arg[2], arg[3]
 local CALLS, MANY, ROUNDS = 2000, 1000, 15
 
 local function start_all(ex)
@@ -36,6 +37,37 @@ local function calls(host, count)
   return median(times)
 end
 
+--- Start a program in the background; answers its pid.
+local function background(command)
+  local pipe = io.popen(command .. " >/dev/null 2>&1 & echo $!")
+  local pid = pipe:read("*n")
+  pipe:close()
+  return pid
+end
+
+--- How old a job's lines are when a follower has them: p50 and p90, us.
+local function follow_ages(ex)
+  local id = assert(ex:start { engine_spec = { type = "process", params = {
+    cmd = { baseline, "stamp", "300", "5" } } } })
+  local pipe = io.popen(string.format("%s --state-dir %s logs -f %s | %s latency", program, folder,
+    id, baseline))
+  local p50, p90 = pipe:read("*a"):match("([%d.]+) ([%d.]+)")
+  pipe:close()
+  assert(ex:wait(id))
+  return tonumber(p50) / 1000, tonumber(p90) / 1000
+end
+
+local function looping_prompt(ex)
+  local quiet, quiet_most = follow_ages(ex)
+  local prompt = background(string.format("%s --state-dir %s repl --attach -e 'while true do end'",
+    program, folder))
+  async.sleep(0.5)
+  local looped, looped_most = follow_ages(ex)
+  os.execute("kill -INT " .. prompt)
+  line("follow latency while a prompt loops: p50, p90", "%.2f, %.2f ms (else %.2f, %.2f)", looped,
+    looped_most, quiet, quiet_most)
+end
+
 local function ps()
   local times = {}
   for i = 1, ROUNDS do
@@ -47,10 +79,7 @@ local function ps()
 end
 
 async.join(async.spawn(function()
-  local pipe = io.popen(string.format("%s --state-dir %s serve --attach >/dev/null 2>&1 & echo $!",
-    program, folder))
-  local pid = pipe:read("*n")
-  pipe:close()
+  local pid = background(string.format("%s --state-dir %s serve --attach", program, folder))
   local ex = assert(executor.open { state_dir = folder })
   local host
   for _ = 1, 500 do
@@ -60,6 +89,7 @@ async.join(async.spawn(function()
   end
   calls(host, 200)
   line("serve: a call over the socket, p50", "%.0f us", calls(host, CALLS))
+  looping_prompt(ex)
   start_all(ex)
   async.sleep(2)
   local before = figures.processor(pid)

@@ -114,6 +114,29 @@ describe("exhost repl in a terminal", function()
 end)
 
 describe("exhost repl --attach", function()
+  it("delays no output while what is typed loops, and no start", cli.with(function(x)
+    x:serve("--attach")
+    x:run { "start", "--id", "job", "--", "sh", "-c",
+      "i=0; while :; do i=$((i+1)); echo $i; sleep 0.02; done" }
+    local looping = x:start { "repl", "--attach", "-e", "print('up') while true do end" }
+    looping:wait_for("up\n")
+    local follower = x:start { "logs", "-f", "job" }
+    follower:wait_until("60 lines", function()
+      return select(2, follower:stdout():gsub("\n", "")) >= 60
+    end)
+    assert.equal("here\n", x:run({ "run", "--", "echo", "here" }).out)
+    assert.is_nil(looping.ended)
+    looping:signal(2)
+    assert.equal(1, looping:wait().code)
+    assert.equal(0, x:run({ "cancel", "-s", "KILL", "job" }).code)
+    local count = 0
+    for line in follower:wait().out:gmatch("[^\n]+") do
+      count = count + 1
+      assert.equal(tostring(count), line)
+    end
+    assert.is_true(count >= 60)
+  end))
+
   it("needs a host that allows it", cli.with(function(x)
     local serving = x:start { "serve" }
     serving:wait_until("it serves", function(s) return s:stderr():find("serving", 1, true) end)

@@ -163,6 +163,32 @@ describe("a concluded execution", function()
     assert.equal("not_found", select(3, ex:remove(id)))
   end))
 
+  it("is listed with what its whole files say, read in part or not", c.with(function(ex)
+    local results = { { exit_code = 0, reason = "exited", finished_at = "2026-01-02T03:04:05Z" },
+      { exit_code = 0, reason = "exited", killed = true }, { reason = "lost" }, {},
+      { exit_code = 137, reason = "si\"gn", evidence = { reason = "inner" } },
+      { exit_code = 1, error_msg = ("x"):rep(20000) } }
+    local texts = { "", "{", "[]", '{"exit_code":"x"', '{"reason":{}}' }
+    for _, r in ipairs(results) do texts[#texts + 1] = json.encode(r) end
+    for _, text in ipairs(texts) do
+      for _, phase in ipairs { "running", "removed", "newer", "torn" } do
+        local id, record = c.id(), { phase = phase, backend = "process", job_id = "j",
+          created_at = "2026-01-02T03:04:04Z", started_at = "2026-01-02T03:04:04.5Z" }
+        local files = { exit = EXIT, ["result.json"] = text }
+        if phase == "newer" then files["state.json"] = '{"format":2,"phase":"running"}' end
+        if phase == "torn" then files["state.json"] = "{" end
+        left(ex, id, record, files)
+      end
+    end
+    for _, options in ipairs { {}, { all = true } } do
+      local quick = ex:list(options)
+      ex.state.summary = function() return nil end
+      assert.same(ex:list(options), quick)
+      assert.is_true(#quick > 10)
+      ex.state.summary = nil
+    end
+  end))
+
   it("has nothing to pause or signal", c.with(function(ex)
     local id = concluded(ex)
     for _, verb in ipairs { "pause", "resume", "stats" } do

@@ -36,6 +36,32 @@ describe("json.decode", function()
     assert.equal(100000000000001, json.decode "100000000000001")
   end)
 
+  it("lets no number above 2^53 pass for it, and leaves text alone", function()
+    for _, source in ipairs { "9007199254740993", "9007199254740993.0", "9.007199254740993e15",
+      "9007199254740992.5", "90071992547409930e-1", "9007199254740992.0001" } do
+      assert.equal(2 ^ 53 + 2, json.decode(source), source)
+      assert.equal(-2 ^ 53 - 2, json.decode("-" .. source), source)
+    end
+    for _, source in ipairs { "9007199254740992.0", "9.007199254740992e15", "0.9007199254740992e16",
+      "90071992547409920e-1" } do
+      assert.equal(2 ^ 53, json.decode(source), source)
+    end
+    local source = [[{"a 9007199254740993":"9007199254740993, \\\"9007199254740993","n":]]
+    local value = json.decode(source .. "[9007199254740993,1,9007199254740991]}")
+    assert.same({ 2 ^ 53 + 2, 1, 2 ^ 53 - 1 }, value.n)
+    assert.equal('9007199254740993, \\"9007199254740993', value["a 9007199254740993"])
+    for _, torn in ipairs { '["9007199254740993', '["9007199254740993\\', '[9007199254740993' } do
+      assert.is_nil((json.decode(torn)))
+    end
+  end)
+
+  it("keeps the null of one member where it is asked to", function()
+    local value = json.decode('{"id":null,"b":null,"c":{"id":null}}', "id")
+    assert.same({ id = json.null, c = {} }, value)
+    assert.same({ b = 1 }, json.decode('{"b":1}', "id"))
+    assert.same({ 1 }, json.decode("[1]", "id"))
+  end)
+
   for _, case in ipairs {
     { "null", "expected a value, got null" }, { "", "not JSON" }, { "{", "not JSON" },
     { "[1,]", "not JSON" }, { "{1:2}", "not JSON" }, { "[1] x", "not JSON" },

@@ -68,6 +68,22 @@ describe("a host that serves", function()
     two:close()
   end))
 
+  it("answers a call whose id is null, and no notification", with(function(_, ex)
+    local raw = bare(ex)
+    raw.writer:put('{"jsonrpc":"2.0","method":"id"}\n{"jsonrpc":"2.0","id":null,"method":"id"}\n'
+      .. '{"jsonrpc":"2.0","id":null,"method":"none"}\n{"jsonrpc":"2.0","id":1,"method":"id"}\n')
+    local answers, failed = 0, 0
+    assert(raw.expect(3))
+    for i = 1, 3 do
+      local answer = json.decode(raw.got[i], "id")
+      if answer.id == json.null then answers = answers + 1 end
+      if answer.error then failed = failed + 1 end
+      assert.is_true(answer.id == json.null or answer.id == 1)
+    end
+    assert.same({ 2, 1 }, { answers, failed })
+    raw.close()
+  end))
+
   it("passes log streams and feeds as descriptors", with(function(one)
     local _, feed = assert(one:call("subscribe"))
     assert(one:call("start", request("a1", "echo one; echo two")))

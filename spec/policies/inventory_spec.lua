@@ -42,6 +42,34 @@ describe("the inventory", function()
       host.cdi)
   end))
 
+  it("knows the partitions of a split card by uuid, and its address for all of them", with(
+    function(host)
+      local by = {}
+      for _, gpu in ipairs(host.gpus) do by[gpu.uuid or gpu.pci_address] = gpu end
+      local parts = { "a5b43667c73cac87", "ffffffffffffffff", "0020000000000001" }
+      local whole = by["f1e2d3c4b5a69788"]
+      assert.same({ parts, 6 }, { whole.parts, #whole.nodes })
+      for i, uuid in ipairs(parts) do
+        assert.same({ "amd", "0000:c1:00.0", 24 * 1024 ^ 3, whole.uuid,
+          { "/dev/dri/card" .. 9 + i, "/dev/dri/renderD" .. 139 + i } },
+          { by[uuid].policy, by[uuid].pci_address, by[uuid].vram, by[uuid].part_of,
+            by[uuid].nodes })
+        assert.equal(by[uuid], assert(inventory.resolve(host, { { uuid = uuid:upper() } }))[1])
+      end
+      -- An older driver repeats the card's id.
+      assert.same({ "6cdaa32a8b35e2c0.0", "6cdaa32a8b35e2c0.1" }, by["6cdaa32a8b35e2c0"].parts)
+      assert.same({ "/dev/dri/card21", "/dev/dri/renderD151" }, by["6cdaa32a8b35e2c0.1"].nodes)
+      assert.is_nil(by["0000:01:00.0"].parts)
+      for address, listed in pairs { ["0000:c1:00.0"] = table.concat(parts, ", "),
+        ["0001:c1:00.0"] = "6cdaa32a8b35e2c0.0, 6cdaa32a8b35e2c0.1" } do
+        local found, err, code = inventory.resolve(host, { { pci_address = address } })
+        assert.same({ nil, "invalid" }, { found, code })
+        assert.equal('resources.gpus[1]: "' .. address
+          .. '" stands for several: name one by its uuid: ' .. listed, err)
+      end
+      assert.equal(whole, assert(inventory.resolve(host, { { uuid = whole.uuid } }))[1])
+    end))
+
   it("resolves what a request means, or says what there is", with(function(host)
     for _, asked in ipairs { { pci_address = "0000:0b:00.0" }, { uuid = "gpu-932B" } } do
       assert.equal("GPU-932b", assert(inventory.resolve(host, { asked }))[1].uuid)
@@ -102,6 +130,28 @@ describe("the shipped policies", function()
 end)
 
 describe("the ledger", function()
+  it("grants no part of what is held as a whole, nor the other way", with(function(host, _, path)
+    local store = assert(state.open(path .. "/state", "root"))
+    local by = {}
+    for _, gpu in ipairs(host.gpus) do by[gpu.uuid or gpu.pci_address] = gpu end
+    local whole, one, two = by["f1e2d3c4b5a69788"], by["ffffffffffffffff"], by["0020000000000001"]
+    for _, id in ipairs { "e1", "e2" } do
+      local dir, lock = assert(store:create(id, {}))
+      lock:close()
+      dir:close()
+    end
+    assert.is_true(ledger.claim(store, { one }, "e1"))
+    assert.is_true(ledger.claim(store, { two }, "e2"))
+    local _, err, code = ledger.claim(store, { whole }, "e2")
+    assert.same({ "unavailable", "GPU f1e2d3c4b5a69788 is held by root/e1 (ffffffffffffffff)" },
+      { code, err })
+    ledger.free(store, "e1")
+    assert.is_true(ledger.claim(store, { whole }, "e2"))
+    _, err = ledger.claim(store, { one }, "e1")
+    assert.equal("GPU ffffffffffffffff is held by root/e2 (f1e2d3c4b5a69788)", err)
+    store:close()
+  end))
+
   it("grants to one, all or nothing, until it has ended", with(function(host, _, path)
     local store = assert(state.open(path .. "/state", "root"))
     local two = { host.gpus[1], host.gpus[2] }

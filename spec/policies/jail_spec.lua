@@ -63,12 +63,55 @@ describe("a policy", function()
     assert.equal("not today", assert(one:call({}, {})).refused)
   end))
 
+  it("assigns, and is told so when it answers instead", task(function()
+    local cases = { ["return { GroupAdd = {} }"] = "a table", ["return 'no'"] = "a string",
+      ["return false, 'no'"] = "a boolean", ["return host"] = "a table",
+      ["return true"] = true, ["config.A = 1 return config"] = true, ["return nil"] = true }
+    for code, expected in pairs(cases) do
+      local one = worker.new({ name = "p", source = doing(code), modules = {} }, LIMITS)
+      local value, err, kind = one:call({}, {})
+      one:close()
+      if expected == true then
+        assert.is_table(value, err)
+      else
+        assert.equal("policy", kind)
+        assert.is_truthy(err:find("p.lua: host_config answers " .. expected
+          .. ": assign to its third argument instead", 1, true), err)
+      end
+    end
+  end))
+
   it("may require files beside it, and print", with(
     "local h = require 'helper' return { name = 'p', version = '1', host_config = "
       .. "function(_, _, c) print('seen', 1) c.X = h.x end }", function(one)
       assert.equal(7, assert(one:call({}, {})).config[1].value)
       assert.same({ "seen\t1" }, one.printed)
     end, { helper = "return { x = 7 }" }))
+
+  it("sees the machine as it is told now, whatever it did with it before", with(doing [[
+    config.N = #host.gpus
+    config.First = host.gpus[1].uuid
+    config.New = tostring(host.new)
+    host.gpus[1].uuid, host.new, host.gpus[2] = "changed", true, nil
+    if request.slow then while true do end end
+    if request.big then host.all = ("x"):rep(2e5):rep(100) end]], function(one)
+      local function seen(request, host)
+        local log = assert(one:call(request, host)).config
+        return { log[1].value, log[2].value, log[3].value }
+      end
+      local two = { gpus = { { uuid = "a" }, { uuid = "b" } } }
+      for _ = 1, 3 do assert.same({ 2, "a", "nil" }, seen({}, two)) end
+      assert.same({ 1, "c", "nil" }, seen({}, { gpus = { { uuid = "c" } } }))
+      assert.same({ 2, "a", "nil" }, seen({}, two))
+      assert.is_nil(one:call({ slow = true }, two))
+      assert.same({ 2, "a", "nil" }, seen({}, { gpus = { { uuid = "a" }, { uuid = "b" } } }))
+      assert.is_nil(one:call({ big = true }, two))
+      assert.same({ 2, "a", "nil" }, seen({}, two))
+      assert.is_nil(one:call({ pad = ("x"):rep(3 * 1024 * 1024) }, { gpus = { { uuid = "d" } } }))
+      assert.same({ 2, "a", "nil" }, seen({}, two))
+      one:close()
+      assert.same({ 2, "a", "nil" }, seen({}, two))
+    end))
 
   it("has no process when nobody asks for a while", task(function()
     local one = worker.new({ name = "p", source = GOOD, modules = {} },

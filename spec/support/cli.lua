@@ -50,18 +50,40 @@ end
 ---@param env table<string, string>
 function cli.at(path, env)
   env.HOME = path
-  return setmetatable({ path = path, env = env }, Cli)
+  return setmetatable({ path = path, env = env, hosts = {} }, Cli)
 end
 
---- A spec's body, given a command on a fresh folder. What it leaves is cleaned up.
+--- Start a host that serves the command's folder; it is ended with the spec. Suspends.
+---@param option string?
+---@return spec.Running
+function Cli:serve(option)
+  local host = self:start({ "serve", option }, { limit = 300 })
+  self.hosts[#self.hosts + 1] = host
+  host:wait_until("a host that serves", function()
+    return host:stderr():find("serving executor", 1, true)
+  end)
+  return host
+end
+
+--- A spec's body, given a command on a fresh folder. What it leaves is cleaned up. While
+--- `cli.served` is set when it is made, a host serves the folder meanwhile.
 function cli.with(body)
+  local served = cli.served
   return scratch.with(function(dir, path)
     local self = cli.at(path, {})
     self.dir = dir
+    if served then self:serve() end
     local ok, err = xpcall(body, function(e)
       return type(e) == "table" and e or debug.traceback(e, 2)
     end, self)
     self:run { "cleanup" }
+    for _, host in ipairs(self.hosts) do
+      if not host.ended then
+        host:signal(18) -- CONT: a spec may have stopped it
+        host:signal(15)
+        host:wait()
+      end
+    end
     if not ok then error(err, 0) end
   end)
 end

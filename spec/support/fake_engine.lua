@@ -182,6 +182,11 @@ local function serve(c)
   c.input = ""
   io.stdout:write(method, " ", path, "\n")
   io.stdout:flush()
+  if path == "/_ping" then
+    head(c, 200, "API-Version: 1.43\r\nContent-Length: 2\r\n")
+    return push(c, "OK")
+  end
+  if path:find("^/v[%d.]+/images/") then return answer(c, 404, '{"message":"no such image"}') end
   local name, query = path:match("^/v[%d.]+/containers/[^/]+/(%a+)%??(.*)$")
   local fail = options.status and options.status[name]
   local limit = options.cut and options.cut[name]

@@ -40,11 +40,13 @@ end
 ---@param rows string[][] the first is the heading
 function Context:print_table(rows, paint)
   local columns = system.terminal(1)
-  for r, line in ipairs(require("exhost.listing").lines(rows)) do
-    if columns and columns > 0 and #line > columns then line = line:sub(1, columns) end
-    if columns and paint and r > 1 and not os.getenv("NO_COLOR") then line = paint(r, line) end
-    self:print(line)
+  local lines = require("exhost.listing").lines(rows)
+  for r, line in ipairs(columns and lines or {}) do
+    if columns > 0 and #line > columns then line = line:sub(1, columns) end
+    if paint and r > 1 and not os.getenv("NO_COLOR") then line = paint(r, line) end
+    lines[r] = line
   end
+  self:out(table.concat(lines, "\n") .. "\n")
 end
 
 --- One JSON value on stdout.
@@ -110,7 +112,7 @@ function Context:open()
   return require("exhost.executor").open {
     id = options.executor, state_dir = options.state_dir and context.absolute(options.state_dir),
     backend = options.backend, settings = settings,
-    lua_path = options.lua_path,
+    lua_path = options.lua_path and (options.lua_path:gsub("[^:]+", context.absolute)),
   }
 end
 

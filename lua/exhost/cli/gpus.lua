@@ -29,7 +29,7 @@ return {
       local rows = { COLUMNS }
       for i, gpu in ipairs(host.gpus) do
         gpu.held_by = holders[ledger.file_name(gpu)]
-        gpu.nodes = json.array(gpu.nodes)
+        gpu.nodes, gpu.parts = json.array(gpu.nodes), gpu.parts and json.array(gpu.parts)
         rows[i + 1] = row(gpu)
       end
       if ctx.json then

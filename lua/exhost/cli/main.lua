@@ -13,6 +13,8 @@ local GLOBAL = {
     help = "settings (default: /etc/exhost/config.lua)" },
   { "--lua-path", key = "lua_path", value = "DIRS",
     help = "more folders with backends/ and policies/" },
+  { "--no-serve", key = "no_serve",
+    help = "do all the work here, also where a host serves (exhost serve)" },
   { "--json", key = "json", help = "print one JSON value; errors as JSON on stderr" },
   { "-h", "--help", key = "help", help = "explain the command" },
   { "--version", key = "version", help = "print the version" },

@@ -5,11 +5,22 @@ local diff = require "exhost.diff"
 local json = require "exhost.json"
 local policy = require "exhost.policy"
 local replay = require "exhost.policy.replay"
+local served = require "exhost.cli.served"
 local worker = require "exhost.policy.worker"
 local context = require "exhost.cli.context"
 
+--- What is in force: in the host that serves, if one does and the command does not say otherwise.
+local function in_force(ctx, ex)
+  local host = not served.is_own(ctx.options) and client.open(ex.state.dir)
+  if not host then return ex:policies():list() end
+  local all, err, code = host:call("policy_list")
+  host:close()
+  return all, err, code
+end
+
 local function list(ctx, ex)
-  local all = ex:policies():list()
+  local all, err, code = in_force(ctx, ex)
+  if not all then return ctx:fail(err, code) end
   if ctx.json then return ctx:print_json(json.array(all)) end
   local rows = { { "POLICY", "VERSION", "VENDOR", "EXAMPLES", "FILE" } }
   for i, one in ipairs(all) do

@@ -6,6 +6,7 @@ local executor = require "exhost.executor"
 local logread = require "exhost.logread"
 local loop = require "exhost.loop"
 local request = require "exhost.cli.request"
+local served = require "exhost.cli.served"
 
 local run = {
   usage = "run [OPTIONS] [--] ARGV…",
@@ -77,10 +78,11 @@ local function execute(ctx, ex, asked, options)
   local state = { starting = nil }
   cancel_on_interrupt(ex, function() return id end, state)
   state.starting = async.spawn(function()
-    return ex:start(asked)
+    return served.start(ex, options, asked)
   end, { on_error = function() end })
   id, err, code, data = async.join(state.starting)
   if not id then return ctx:fail(err, code, data, context.start_status(data)) end
+  if state.interrupts then ex:cancel(id, { wait = false }) end -- while it was being started
   local streams = {}
   if not ctx.json then
     for fd, name in ipairs { "stdout", "stderr" } do

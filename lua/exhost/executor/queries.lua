@@ -58,23 +58,38 @@ end
 
 local ENDED_STATES = { concluded = true, removed = true }
 
---- What `list` tells of one; nil when it is not asked for, or gone.
-local function entry_of(self, view, status, all)
-  local record = view.record or {}
-  if view.state == "absent" or view.state == "newer" then return nil end
-  if view.state == "removed" and not all or self.only and record.backend ~= self.only then
-    return nil
-  end
-  local result
-  if ENDED_STATES[view.state] then
-    result = state.read_json(view.dir, "result.json")
-    status = results.status(result or { reason = "lost" })
-  end
-  result = result or {}
-  return { execution_id = view.id, job_id = record.job_id, backend = record.backend,
-    status = status, phase = view.state, running = status == "running",
+--- What `list` tells of one, of what its two files say.
+local function entry_of(id, phase, status, record, result)
+  return { execution_id = id, job_id = record.job_id, backend = record.backend,
+    status = status, phase = phase, running = status == "running",
     created_at = record.created_at, started_at = record.started_at,
     finished_at = result.finished_at, exit_code = result.exit_code, reason = result.reason }
+end
+
+local function ended_entry(self, id)
+  local known = self.state:summary(id)
+  if not known then return nil end
+  return entry_of(id, known.phase == "removed" and "removed" or "concluded",
+    results.status(known), known, known)
+end
+
+local function looked_entry(self, id)
+  local view, status = observe.look(self.state, id), nil
+  if view and not ENDED_STATES[view.state] then
+    view:close()
+    -- It may have to be concluded first; then it is another view.
+    status = self:status(id)
+    view = status and observe.look(self.state, id)
+  end
+  if not view then return nil end
+  local result = {}
+  if ENDED_STATES[view.state] then
+    result = state.read_json(view.dir, "result.json") or { reason = "lost" }
+    status = results.status(result)
+  end
+  view:close()
+  if view.state == "absent" or view.state == "newer" then return nil end
+  return entry_of(view.id, view.state, status, view.record or {}, result)
 end
 
 --- Every execution of this executor (of the handle's backend, when it has one) that was
@@ -83,16 +98,11 @@ end
 function Executor:list(options)
   local list, all = {}, options and options.all
   for _, id in ipairs(self.state:ids()) do
-    local view, status = observe.look(self.state, id), nil
-    if view and not ENDED_STATES[view.state] then
-      view:close()
-      -- It may have to be concluded first; then it is another view.
-      status = self:status(id)
-      view = status and observe.look(self.state, id)
+    local entry = ended_entry(self, id) or looked_entry(self, id)
+    if entry and (all or entry.phase ~= "removed")
+      and not (self.only and entry.backend ~= self.only) then
+      list[#list + 1] = entry
     end
-    local entry = view and entry_of(self, view, status, all)
-    if view then view:close() end
-    if entry then list[#list + 1] = entry end
   end
   return list
 end

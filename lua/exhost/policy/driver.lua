@@ -8,9 +8,11 @@ local getinfo, loadstring, setfenv, pcall, error, type = debug.getinfo, loadstri
   error, type
 local pairs, ipairs, tostring, setmetatable, select, rawget, next = pairs, ipairs, tostring,
   setmetatable, select, rawget, next
+local collectgarbage = collectgarbage
 local concat, insert, format, rep = table.concat, table.insert, string.format, string.rep
 local find = string.find
 
+local REST_STEP = 24 -- kB, about what a call leaves
 local MOST_PRINT, MOST_DEPTH, MOST_ANSWER = 4096, 16, 256 * 1024
 cjson.encode_max_depth(MOST_DEPTH * 2)
 cjson.decode_max_depth(64)
@@ -152,17 +154,23 @@ local function respond(value)
   return text
 end
 
+--- A policy assigns. What it answers is nothing, true, what it was given, or nil and a reason.
+---@return string? why it refuses
+local function ask(name, asked, into)
+  local answer, why = policy[name](asked.request, asked.host, into)
+  if answer == nil and why ~= nil then return said(why) end
+  if answer ~= nil and answer ~= true and not rawequal(answer, into) then
+    error(format("%s.lua: %s answers a %s: assign to its third argument instead (or return nil and "
+      .. "a reason to refuse)", policy.name, name, type(answer)), 0)
+  end
+end
+
 local function decide(asked)
   local config, log = recorder()
   local env, env_log = recorder()
-  if policy.host_config then
-    local ok, why = policy.host_config(asked.request, asked.host, config)
-    if ok == nil and why ~= nil then return { refused = said(why) } end
-  end
-  if policy.env then
-    local ok, why = policy.env(asked.request, asked.host, env)
-    if ok == nil and why ~= nil then return { refused = said(why) } end
-  end
+  local why = policy.host_config and ask("host_config", asked, config)
+    or policy.env and ask("env", asked, env)
+  if why then return { refused = why } end
   return { config = log, env = env_log }
 end
 
@@ -198,7 +206,7 @@ end
 local MAX_LABEL = 64
 local KNOWN = { name = "string", version = "string", pci_vendor = "number", vendor = "string",
   host_config = "function", env = "function", examples = "table", proc = "string",
-  devices = "table" }
+  topology = "string", devices = "table" }
 
 local function check_shape()
   if type(policy) ~= "table" then error("a policy answers a table", 0) end
@@ -219,7 +227,17 @@ local function check_shape()
   end
 end
 
+--- A copy of what was decoded: a policy may do with it as it likes.
+local function copy(value)
+  local made = {}
+  for key, item in next, value do
+    made[key] = type(item) == "table" and copy(item) or item
+  end
+  return made
+end
+
 local driver = {}
+local machine, given = {}, nil -- what was told, and a copy for the next call
 
 --- { name, source, modules = { NAME = source } } → what the policy says of itself.
 function driver.load(text)
@@ -241,17 +259,29 @@ function driver.load(text)
   end)
   if not ok then return respond { error = said(err), printed = printed } end
   return respond { ok = { name = policy.name, version = policy.version, vendor = policy.vendor,
-    pci_vendor = policy.pci_vendor, proc = policy.proc, devices = policy.devices,
+    pci_vendor = policy.pci_vendor, proc = policy.proc,
+    topology = policy.topology, devices = policy.devices,
     examples = #(policy.examples or {}) }, printed = printed }
 end
 
---- { request, host } → { config, env } as lists of { field, value, at }, or { refused }.
+--- { request, host } → { config, env } as lists of { field, value, at }, or { refused }. Without
+--- `host` the machine is as it was told before.
 function driver.call(text)
   printed = {}
   local asked = cjson.decode(text)
-  local ok, result = pcall(decide, asked)
+  if asked.host then machine, given = asked.host, nil end
+  local ok, result = pcall(function()
+    asked.host, given = given or copy(machine), nil
+    return decide(asked)
+  end)
   if not ok then return respond { error = said(result), printed = printed } end
   return respond { ok = result, printed = printed }
+end
+
+--- Between calls: what the next one would have to wait for.
+function driver.rest()
+  given = given or copy(machine)
+  collectgarbage("step", REST_STEP)
 end
 
 return driver

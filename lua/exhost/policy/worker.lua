@@ -23,20 +23,28 @@ local LOAD_LIMITS = 10 -- loading may take so many times the hard limit: example
 -- What is told of a machine is the same for each policy of a decision.
 local hosts = setmetatable({}, { __mode = "k" })
 
---- A question for the policy.
-local function question(request, host)
-  local err, text
-  if not hosts[host] then
-    hosts[host], err = json.encode_raw(host)
-    if err then return nil, err end
-  end
+local function machine(host)
+  local err
+  if not hosts[host] then hosts[host], err = json.encode_raw(host) end
+  return hosts[host], err
+end
+
+--- A question for the policy: what is told of the machine only when it has changed.
+local function question(self, request, host)
+  local told, err = machine(host)
+  if not told then return nil, err end
+  local text
   text, err = json.encode_raw(request)
-  return text and '{"host":' .. hosts[host] .. ',"request":' .. text .. "}", err
+  if not text then return nil, err end
+  if told == self.told then return '{"request":' .. text .. "}" end
+  self.told = told
+  return '{"host":' .. told .. ',"request":' .. text .. "}"
 end
 
 ---@class exhost.PolicyWorker
 ---@field about table? what the policy says of itself, while its process runs
 ---@field last table? the same of an earlier process
+---@field told string? what its process knows of the machine
 local Worker = {}
 Worker.__index = Worker
 
@@ -59,7 +67,7 @@ function Worker:close()
   if self.reader then self.reader:close() end
   if self.writer then self.writer:close() end
   self.process, self.reader, self.writer = nil, nil, nil
-  self.about, self.last = nil, self.about or self.last
+  self.about, self.last, self.told = nil, self.about or self.last, nil
   local wake = self.wake
   self.wake = nil
   if wake then wake(nil, "its process ended") end
@@ -158,9 +166,12 @@ end
 local function call(self, request, host)
   local about, err, code = load(self)
   if not about then return nil, err, code end
-  local message, problem = question(request, host)
+  local message, problem = question(self, request, host)
   if not message then return failure(self, "the request for it: " .. problem, "internal") end
-  if #message > MOST_REQUEST then return failure(self, "the request is too long for it") end
+  if #message > MOST_REQUEST then
+    self.told = nil
+    return failure(self, "the request is too long for it")
+  end
   local answer, why, kind = exchange(self, message, self.limits.hard)
   if not answer then return failure(self, why, kind) end
   self.printed = answer.printed
