@@ -1,19 +1,19 @@
 --- Backend `firecracker`: jobs in microVMs, one monitor each. exhost-relay stands between the
 -- supervisor and the monitor and ends as the workload ended; exhost-init runs the job.
 
-local api = require "backends.firecracker.api"
 local async = require "exhost.async"
 local build = require "exhost.build"
 local conclude = require "backends.firecracker.conclude"
 local guest = require "backends.firecracker.guest"
 local host = require "backends.firecracker.host"
 local json = require "exhost.json"
+local live = require "backends.firecracker.live"
 local loop = require "exhost.loop"
 local machine = require "backends.firecracker.machine"
 local params = require "backends.firecracker.params"
 local system = require "exhost.system"
 
-local FOLDER = "vm" -- in the execution's folder, and all that a machine leaves behind
+local FOLDER = machine.FOLDER
 local SWEEP_TRIES, SWEEP_PAUSE = 200, 0.01
 
 ---@class exhost.FirecrackerBackend
@@ -171,46 +171,12 @@ function Firecracker.list()
   return {}
 end
 
---- To the main process in the guest alone.
-function Firecracker.signal(_, execution, number)
-  if not execution.plan.argv then
-    return nil, "nothing in this guest takes signals: it runs no command of exhost's",
-      "unsupported"
-  end
-  local dir, err = execution.dir:open(FOLDER)
-  if not dir then return nil, "open the machine's folder: " .. err, "not_found" end
-  local ok, why, code = dir:fifo_write("guest", "signal " .. number .. "\n")
-  dir:close()
-  if ok then return true end
-  if code == "ENXIO" or code == "EPIPE" then return nil, "no machine listens", "not_found" end
-  return nil, "signal: " .. why, "io"
-end
-
-local function change_state(execution, state)
-  local dir, err = execution.dir:open(FOLDER)
-  if not dir then return nil, "open the machine's folder: " .. err, "not_found" end
-  local ok, why, code = api.call(dir, "PATCH", "/vm", { state = state })
-  dir:close()
-  if not ok then return nil, why, code end
-  return true
-end
-
---- Stop the machine's clock. Suspends.
-function Firecracker.pause(_, execution)
-  return change_state(execution, "Paused")
-end
-
---- Let it go on. Suspends.
-function Firecracker.resume(_, execution)
-  return change_state(execution, "Resumed")
-end
-
 return {
   name = "firecracker", params = params,
-  capabilities = { signal = true, pause = true, resume = true },
+  capabilities = { signal = true, exec = true, pause = true, resume = true },
   open = open, health = Firecracker.health, facts = Firecracker.facts, plan = Firecracker.plan,
   check = Firecracker.check, create = Firecracker.create, source = Firecracker.source,
   conclude = Firecracker.conclude, remove = Firecracker.remove, list = Firecracker.list,
-  signal = Firecracker.signal, pause = Firecracker.pause, resume = Firecracker.resume,
+  signal = live.signal, exec = live.exec, pause = live.pause, resume = live.resume,
   describe_step = machine.describe_step,
 }

@@ -15,6 +15,8 @@ local PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 -- The reset that ends a machine: without these two a panic or a reboot never does.
 local BASE_ARGS = "console=ttyS0 reboot=k panic=1 pci=off quiet"
 
+--- In the execution's folder, and all that a machine leaves behind.
+machine.FOLDER = "vm"
 machine.SOCKET = "v.sock"
 machine.REPORT_SOCKET = machine.SOCKET .. "_" .. PORT
 

@@ -3,6 +3,7 @@
 
 local async = require "exhost.async"
 local cgroup = require "exhost.cgroup"
+local execs = require "exhost.execs"
 local fs = require "exhost.fs"
 local json = require "exhost.json"
 local params = require "backends.process.params"
@@ -249,7 +250,7 @@ end
 
 -- These two are loaded when they are asked for: a command that starts a job pays for neither.
 function Process.exec(_, execution, argv, options)
-  return require("backends.process.exec")(execution, argv, options)
+  return execs.run({ dir = execution.dir, fifo = "control" }, argv, options, execution.settings)
 end
 
 function Process:stats(execution)

@@ -12,24 +12,6 @@
 #include "report.h"
 #include "run.h"
 
-static void report_end(xh_reporter *reporter, const xh_ending *ending, bool oom,
-                       const char *script) {
-  char by[160] = "";
-  if (script != NULL) {
-    strcpy(by, " script=");
-    strncat(by, script, sizeof by - 10);
-  }
-  if (ending->error != 0)
-    xh_report(reporter, "END kind=failed error=%d step=%s%s", ending->error,
-              ending->step, by);
-  else if (WIFSIGNALED(ending->status))
-    xh_report(reporter, "END kind=%s signal=%d%s", oom ? "oom" : "signal",
-              WTERMSIG(ending->status), by);
-  else
-    xh_report(reporter, "END kind=exit code=%d%s%s", WEXITSTATUS(ending->status),
-              oom ? " oom=1" : "", by);
-}
-
 static bool is_good(const xh_ending *ending) {
   return ending->error == 0 && WIFEXITED(ending->status) &&
          WEXITSTATUS(ending->status) == 0;
@@ -54,12 +36,12 @@ static void run_all(xh_runner *runner, xh_reporter *reporter,
   kill(-1, SIGKILL);
   /* Before the word of the end: the host may end the machine as soon as it has it. */
   xh_place_settle(options);
-  report_end(reporter, &ending, oom, script);
+  xh_run_report(reporter, &ending, oom, script);
 }
 
 int main(int argc, char **argv) {
   xh_options options;
-  xh_reporter reporter = {.connection = -1, .console = -1};
+  xh_reporter reporter = {.socket = -1, .connection = -1, .console = -1};
   xh_runner runner;
   xh_job job;
   if (getpid() != 1)
@@ -78,7 +60,7 @@ int main(int argc, char **argv) {
   if (failed.error == 0)
     run_all(&runner, &reporter, &options);
   else
-    report_end(&reporter, &failed, false, NULL);
+    xh_run_report(&reporter, &failed, false, NULL);
   xh_report_settle(&reporter);
   xh_place_end(&options);
 }
