@@ -22,6 +22,7 @@ Firecracker.__index = Firecracker
 
 local function open(config)
   return setmetatable({ name = "firecracker", settings = config.settings or {}, versions = {},
+    samples = {}, -- the last ones of `stats`, by execution
     path = string.format("%s/%s/executions", config.state_dir or "",
       config.executor or "default") }, Firecracker)
 end
@@ -142,7 +143,8 @@ local function sweep(id)
 end
 
 --- Evidence: the guest's word, and how its monitor ended. Suspends.
-function Firecracker.conclude(_, execution, exit)
+function Firecracker:conclude(execution, exit)
+  self.samples[execution.id] = nil
   if not exit then async.shield(10, sweep, execution.id) end
   local dir = execution.dir:open(FOLDER)
   local report = dir and conclude.parse(dir:read("report", 65536))
@@ -173,10 +175,11 @@ end
 
 return {
   name = "firecracker", params = params,
-  capabilities = { signal = true, exec = true, pause = true, resume = true },
+  capabilities = { signal = true, exec = true, stats = true, pause = true, resume = true },
   open = open, health = Firecracker.health, facts = Firecracker.facts, plan = Firecracker.plan,
   check = Firecracker.check, create = Firecracker.create, source = Firecracker.source,
   conclude = Firecracker.conclude, remove = Firecracker.remove, list = Firecracker.list,
-  signal = live.signal, exec = live.exec, pause = live.pause, resume = live.resume,
+  signal = live.signal, exec = live.exec, stats = live.stats,
+  pause = live.pause, resume = live.resume,
   describe_step = machine.describe_step,
 }

@@ -3,6 +3,9 @@
 local api = require "backends.firecracker.api"
 local execs = require "exhost.execs"
 local machine = require "backends.firecracker.machine"
+local usage = require "exhost.usage"
+
+local MIB = 1024 * 1024
 
 local live = {}
 
@@ -51,6 +54,19 @@ local function change_state(execution, state)
   dir:close()
   if not ok then return nil, why, code end
   return true
+end
+
+--- What the monitor uses: the guest's processors and memory are its own. Suspends.
+---@return table? stats, string? err, string? code
+function live:stats(execution)
+  local size = execution.plan.config["machine-config"].mem_size_mib
+  return usage.stats(self.samples, execution.id, function()
+    local pids = usage.family(execution.record.pid)
+    table.remove(pids, 1) -- the relay
+    local sum = usage.of(pids)
+    sum.total, sum.memory = sum.user + sum.system, sum.rss
+    return sum
+  end, (size + machine.OVERHEAD_MIB) * MIB)
 end
 
 --- Stop the machine's clock. Suspends.

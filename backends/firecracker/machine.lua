@@ -17,6 +17,8 @@ local BASE_ARGS = "console=ttyS0 reboot=k panic=1 pci=off quiet"
 
 --- In the execution's folder, and all that a machine leaves behind.
 machine.FOLDER = "vm"
+--- What a monitor takes beside the memory of its guest, at most.
+machine.OVERHEAD_MIB = 16
 machine.SOCKET = "v.sock"
 machine.REPORT_SOCKET = machine.SOCKET .. "_" .. PORT
 
