@@ -4,16 +4,21 @@
 local async = require "exhost.async"
 local build = require "exhost.build"
 local conclude = require "backends.firecracker.conclude"
+local drives = require "backends.firecracker.drives"
 local guest = require "backends.firecracker.guest"
 local host = require "backends.firecracker.host"
 local json = require "exhost.json"
 local live = require "backends.firecracker.live"
 local loop = require "exhost.loop"
 local machine = require "backends.firecracker.machine"
+local outputs = require "backends.firecracker.outputs"
+local own_settings = require "backends.firecracker.settings"
 local params = require "backends.firecracker.params"
 local system = require "exhost.system"
+local volumes = require "backends.firecracker.volumes"
 
 local FOLDER = machine.FOLDER
+local OUTPUT_SECONDS = 600 -- gigabytes, on a slow disk
 local SWEEP_TRIES, SWEEP_PAUSE = 200, 0.01
 
 ---@class exhost.FirecrackerBackend
@@ -21,7 +26,10 @@ local Firecracker = {}
 Firecracker.__index = Firecracker
 
 local function open(config)
-  return setmetatable({ name = "firecracker", settings = config.settings or {}, versions = {},
+  local settings = config.settings or {}
+  local own, err, code = own_settings.check((settings.backends or {}).firecracker)
+  if not own then return nil, err, code end
+  return setmetatable({ name = "firecracker", settings = settings, own = own, versions = {},
     samples = {}, -- the last ones of `stats`, by execution
     path = string.format("%s/%s/executions", config.state_dir or "",
       config.executor or "default") }, Firecracker)
@@ -53,14 +61,17 @@ function Firecracker:facts(request)
     end
     if not head then return nil, err, code end
   end
-  return { binary = binary, version = version.text, memory = host.memory() }
+  local found
+  found, err, code = volumes.facts(request)
+  if not found then return nil, err, code end
+  return { binary = binary, version = version.text, memory = host.memory(), volumes = found }
 end
 
-function Firecracker.plan(_, request, facts)
-  return machine.plan(request, facts)
+function Firecracker:plan(request, facts)
+  return machine.plan(request, facts, self.own)
 end
 
---- The operator's limits: a guest has no devices or paths of the host but its images.
+--- The operator's limits: a guest has no devices or paths of the host but its images and inputs.
 function Firecracker.check(_, body, ceiling)
   local size = body.config["machine-config"]
   if ceiling.memory and size.mem_size_mib * 1024 * 1024 > ceiling.memory then
@@ -71,7 +82,7 @@ function Firecracker.check(_, body, ceiling)
     return nil, string.format("resources.cpu.cores: %d are denied by ceiling.cores",
       size.vcpu_count), "denied"
   end
-  return true
+  return volumes.check(body.volumes, ceiling)
 end
 
 --- The folder of the machine, which is the handle.
@@ -83,7 +94,7 @@ end
 
 --- Write what the monitor and the relay read. The archive holds the job, secrets and all: it is
 --- ours alone, and goes once the guest has it.
-local function write_files(execution, token)
+local function write_files(self, execution, token)
   local body = execution.plan
   local dir, err = execution.dir:open(FOLDER)
   if not dir then return nil, "open the machine's folder: " .. err, "io" end
@@ -94,6 +105,7 @@ local function write_files(execution, token)
     ok = bytes
     if ok then ok, err = dir:write("initrd", bytes) end
   end
+  if ok then ok, err, code = drives.make(dir, body, self.own) end
   if ok then ok, err = dir:write("config.json", json.encode(body.config)) end
   if ok then ok, err = dir:write("vmm.log", "") end
   if ok then ok, err = dir:mkfifo("guest") end
@@ -105,7 +117,7 @@ end
 --- What the supervisor is told: its child is the relay, and says itself when the job runs.
 function Firecracker:source(execution)
   local body, items, token = execution.plan, {}, system.random_hex(16)
-  local ok, err, code = write_files(execution, token)
+  local ok, err, code = write_files(self, execution, token)
   if not ok then return nil, err, code end
   local function add(key, value)
     if value ~= nil then items[#items + 1] = { key, value } end
@@ -152,7 +164,11 @@ function Firecracker:conclude(execution, exit)
   if not report and not execution.plan.argv then
     evidence.code, evidence.signal = false, false -- the relay's own end
   end
-  if dir then dir:close() end
+  if dir then
+    evidence.outputs = async.shield(OUTPUT_SECONDS, outputs.fetch, execution, dir)
+    drives.drop_inputs(dir, execution.plan)
+    dir:close()
+  end
   for _, limit in ipairs(execution.plan.unenforced or {}) do
     evidence.unenforced = evidence.unenforced or json.array {}
     table.insert(evidence.unenforced, limit)

@@ -20,6 +20,8 @@ typedef struct xh_job {
   gid_t gid;
   gid_t *groups;
   size_t group_count;
+  char **drives; /* "DEVICE HOW TARGET" */
+  size_t drive_count;
   const char **script_names;
   const char **scripts;
   size_t script_count;
