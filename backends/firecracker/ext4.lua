@@ -35,6 +35,7 @@ local function run(name, argv, options)
   local path, err, code = ext4.program(name)
   if not path then return nil, err, code end
   table.insert(argv, 1, path)
+  for i, word in ipairs(options.before or {}) do table.insert(argv, i, word) end
   options.seconds, options.env = options.seconds or SECONDS, { "LC_ALL=C", "PATH=/usr/bin:/bin" }
   local text, why, printed = capture.run(argv, options)
   if text then return text end
@@ -72,12 +73,14 @@ end
 ---@param where exhost.dir the folder that it comes to lie in
 ---@param name string
 ---@param bytes number its size; a file with holes, it takes what is in it
----@param options { source: exhost.dir?, inodes: number?, uid: number?, gid: number? } what is in
---- it; who owns its root
+---@param options { source: exhost.dir?, inodes: number?, uid: number?, gid: number?,
+--- journal: boolean?, before: string[]? } what is in it; who owns its root; before: words before
+--- the program's own
 ---@return true? ok, string? err, string? code
 function ext4.make(where, name, bytes, options)
   local argv = { "-q", "-F", "-t", "ext4", "-b", tostring(BLOCK), "-m", "0", "-I", tostring(INODE),
-    "-O", FEATURES, "-E", string.format("root_owner=%d:%d", options.uid or 0, options.gid or 0) }
+    "-O", FEATURES .. (options.journal and ",has_journal" or ""),
+    "-E", string.format("root_owner=%d:%d", options.uid or 0, options.gid or 0) }
   local function add(...)
     for _, word in ipairs { ... } do argv[#argv + 1] = word end
   end
@@ -88,7 +91,7 @@ function ext4.make(where, name, bytes, options)
     fds[DIR] = options.source:fd()
   end
   add(string.format("/proc/self/fd/%d/%s", IMAGES, name), string.format("%.0fk", bytes / 1024))
-  local ok, err, code = run("mke2fs", argv, { fds = fds, errors = true })
+  local ok, err, code = run("mke2fs", argv, { fds = fds, errors = true, before = options.before })
   if not ok then return nil, err, code end
   return true
 end
