@@ -3,8 +3,10 @@
 
 local async = require "exhost.async"
 local build = require "exhost.build"
+local cgroup = require "exhost.cgroup"
 local conclude = require "backends.firecracker.conclude"
 local drives = require "backends.firecracker.drives"
+local groups = require "exhost.groups"
 local guest = require "backends.firecracker.guest"
 local host = require "backends.firecracker.host"
 local json = require "exhost.json"
@@ -19,7 +21,6 @@ local volumes = require "backends.firecracker.volumes"
 
 local FOLDER = machine.FOLDER
 local OUTPUT_SECONDS = 600 -- gigabytes, on a slow disk
-local SWEEP_TRIES, SWEEP_PAUSE = 200, 0.01
 
 ---@class exhost.FirecrackerBackend
 local Firecracker = {}
@@ -30,6 +31,7 @@ local function open(config)
   local own, err, code = own_settings.check((settings.backends or {}).firecracker)
   if not own then return nil, err, code end
   return setmetatable({ name = "firecracker", settings = settings, own = own, versions = {},
+    groups = cgroup.find(config.cgroup), prefix = (config.executor or "default") .. ".vm.",
     samples = {}, -- the last ones of `stats`, by execution
     path = string.format("%s/%s/executions", config.state_dir or "",
       config.executor or "default") }, Firecracker)
@@ -64,7 +66,11 @@ function Firecracker:facts(request)
   local found
   found, err, code = volumes.facts(request)
   if not found then return nil, err, code end
-  return { binary = binary, version = version.text, memory = host.memory(), volumes = found }
+  -- Whole cores are kept by the machine itself.
+  local cores = ((request.resources or {}).cpu or {}).cores or 0
+  local fraction = cores % 1 ~= 0
+  return { binary = binary, version = version.text, memory = host.memory(), volumes = found,
+    unenforced = fraction and cgroup.unenforced(self.groups, { cores = cores }) or nil }
 end
 
 function Firecracker:plan(request, facts)
@@ -85,11 +91,12 @@ function Firecracker.check(_, body, ceiling)
   return volumes.check(body.volumes, ceiling)
 end
 
---- The folder of the machine, which is the handle.
-function Firecracker.create(_, execution)
+--- The folder of the machine. The handle is the name of its control group, else the folder's.
+function Firecracker:create(execution)
   local ok, err, code = execution.dir:mkdir(FOLDER)
   if not ok and code ~= "EEXIST" then return nil, "make the machine's folder: " .. err, "io" end
-  return FOLDER
+  if self.groups.version == 0 then return FOLDER end
+  return groups.name(self.groups, self.prefix, execution)
 end
 
 --- Write what the monitor and the relay read. The archive holds the job, secrets and all: it is
@@ -122,6 +129,13 @@ function Firecracker:source(execution)
   local function add(key, value)
     if value ~= nil then items[#items + 1] = { key, value } end
   end
+  if execution.handle ~= FOLDER then
+    local paths
+    paths, err, code = cgroup.make(self.groups, execution.handle, body.limits)
+    if not paths then return nil, err, code end
+    if #paths > 0 then add("cgroup_version", self.groups.version) end
+    for _, path in ipairs(paths) do add("cgroup", path) end
+  end
   add("execution", execution.id)
   for _, word in ipairs { build.libexec .. "/exhost-relay",
     body.argv and machine.REPORT_SOCKET or "-", body.binary, "--id", body.name,
@@ -143,21 +157,17 @@ function Firecracker:source(execution)
 end
 
 --- End what a dead supervisor left: relay and monitor die with it, but for a moment.
-local function sweep(id)
-  for _ = 1, SWEEP_TRIES do
-    local found = async.await(function(done)
-      local queued = system.sweep("EXHOST_EXECUTION=" .. id, done)
-      if not queued then done(0) end
-    end)
-    if found == 0 then return end
-    async.sleep(SWEEP_PAUSE)
+function Firecracker:sweep(execution)
+  if (execution.handle or FOLDER) ~= FOLDER then
+    groups.kill(groups.of(self.groups, execution), execution.handle)
   end
+  groups.sweep(execution.id)
 end
 
 --- Evidence: the guest's word, and how its monitor ended. Suspends.
 function Firecracker:conclude(execution, exit)
   self.samples[execution.id] = nil
-  if not exit then async.shield(10, sweep, execution.id) end
+  if not exit then async.shield(10, self.sweep, self, execution) end
   local dir = execution.dir:open(FOLDER)
   local report = dir and conclude.parse(dir:read("report", 65536))
   local evidence = conclude.evidence(report, dir)
@@ -176,9 +186,13 @@ function Firecracker:conclude(execution, exit)
   return evidence
 end
 
---- Sockets, archive, configuration: the folder. Any number of times.
-function Firecracker.remove(_, handle, execution)
+--- Control group, sockets, archive, configuration: all of it. Any number of times. Suspends.
+function Firecracker:remove(handle, execution)
   if not handle then return true end
+  if handle ~= FOLDER then
+    local gone, why, kind = groups.remove(groups.of(self.groups, execution), handle)
+    if not gone then return nil, "remove the machine's control group: " .. why, kind end
+  end
   local ok, err, code = execution.dir:remove_tree(FOLDER)
   if not ok and code ~= "ENOENT" then return nil, "remove the machine's folder: " .. err, "io" end
   return true

@@ -5,8 +5,6 @@ local execs = require "exhost.execs"
 local machine = require "backends.firecracker.machine"
 local usage = require "exhost.usage"
 
-local MIB = 1024 * 1024
-
 local live = {}
 
 local function folder(execution)
@@ -59,14 +57,13 @@ end
 --- What the monitor uses: the guest's processors and memory are its own. Suspends.
 ---@return table? stats, string? err, string? code
 function live:stats(execution)
-  local size = execution.plan.config["machine-config"].mem_size_mib
   return usage.stats(self.samples, execution.id, function()
     local pids = usage.family(execution.record.pid)
     table.remove(pids, 1) -- the relay
     local sum = usage.of(pids)
     sum.total, sum.memory = sum.user + sum.system, sum.rss
     return sum
-  end, (size + machine.OVERHEAD_MIB) * MIB)
+  end, execution.plan.limits.memory)
 end
 
 --- Stop the machine's clock. Suspends.

@@ -9,6 +9,7 @@ local machine = {}
 local MIB = 1024 * 1024
 local DEFAULT_MIB = 256
 local MAX_VCPUS = 32
+local OVERHEAD_MIB, OVERHEAD_SHARE = 32, 64 -- page tables grow with the memory
 local MAX_COMMAND_LINE = 2047
 local PORT = 1024
 local GUEST_CID = 3
@@ -18,8 +19,6 @@ local BASE_ARGS = "console=ttyS0 reboot=k panic=1 pci=off quiet"
 
 --- In the execution's folder, and all that a machine leaves behind.
 machine.FOLDER = "vm"
---- What a monitor takes beside the memory of its guest, at most.
-machine.OVERHEAD_MIB = 16
 machine.SOCKET = "v.sock"
 machine.REPORT_SOCKET = machine.SOCKET .. "_" .. PORT
 
@@ -42,6 +41,13 @@ local function unsupported(request)
     return "engine_spec.params.mmds_message: the metadata service needs a network interface, "
       .. "which this executor does not give yet"
   end
+end
+
+--- What the monitor may use: its guest's memory and something for itself, the cores that were
+--- asked for, which need not be whole.
+function machine.limits(size, cores)
+  local own = OVERHEAD_MIB + math.ceil(size.mem_size_mib / OVERHEAD_SHARE)
+  return { memory = (size.mem_size_mib + own) * MIB, cores = cores > 0 and cores or nil }
 end
 
 --- Bytes become MiB and cores whole ones, both rounded up.
@@ -179,13 +185,16 @@ function machine.plan(request, facts, settings)
     working_directory = runs and (params.working_directory or "/") or nil,
     uid = tonumber(uid), gid = uid and (tonumber(gid) or tonumber(uid)),
     initrd = params.initrd, scripts = scripts and #scripts > 0 and scripts or nil,
-    volumes = #list > 0 and list or nil, timeout = request.timeout,
+    volumes = #list > 0 and list or nil,
+    limits = machine.limits(size, ((request.resources or {}).cpu or {}).cores or 0),
+    timeout = request.timeout,
     stop_signal = request.stop_signal, stop_grace = request.stop_grace,
     unenforced = json.array {}, warnings = json.array {},
   }
+  for i, limit in ipairs(facts.unenforced or {}) do body.unenforced[i] = limit end
   local written = params.root_file_system and not params.root_read_only
   if disk and (disk.size or 0) > 0 and written then
-    body.unenforced[1] = "disk limit (the disk is as large as its image)"
+    body.unenforced[#body.unenforced + 1] = "disk limit (the disk is as large as its image)"
   end
   for i, volume in ipairs(request.inputs or {}) do
     if not volume.readonly then
