@@ -53,8 +53,7 @@ function drives.make(where, body, settings)
     if volume.kind == "input" then
       ok, err, code = make_input(where, volume, settings.input_limit)
     else
-      ok, err, code = ext4.make(where, volume.image, volume.size,
-        { uid = body.uid, gid = body.gid })
+      ok, err, code = ext4.make(where, volume.image, volume.size, {})
     end
     if not ok then
       return nil, string.format("%s: make a drive of it: %s", volume.field, tostring(err)),

@@ -73,14 +73,13 @@ end
 ---@param where exhost.dir the folder that it comes to lie in
 ---@param name string
 ---@param bytes number its size; a file with holes, it takes what is in it
----@param options { source: exhost.dir?, inodes: number?, uid: number?, gid: number?,
---- journal: boolean?, before: string[]? } what is in it; who owns its root; before: words before
---- the program's own
+---@param options { source: exhost.dir?, inodes: number?, journal: boolean?, before: string[]? }
+--- source: what is in it; before: words before the program's own
 ---@return true? ok, string? err, string? code
 function ext4.make(where, name, bytes, options)
   local argv = { "-q", "-F", "-t", "ext4", "-b", tostring(BLOCK), "-m", "0", "-I", tostring(INODE),
     "-O", FEATURES .. (options.journal and ",has_journal" or ""),
-    "-E", string.format("root_owner=%d:%d", options.uid or 0, options.gid or 0) }
+    "-E", "root_owner=0:0" }
   local function add(...)
     for _, word in ipairs { ... } do argv[#argv + 1] = word end
   end

@@ -34,6 +34,7 @@ function guest.job(body, scripts, token)
   for _, word in ipairs(body.argv) do add("argv", word) end
   for _, entry in ipairs(body.environment) do add("env", entry) end
   add("cwd", body.working_directory)
+  add("user", body.user)
   add("uid", body.uid)
   add("gid", body.gid)
   for _, volume in ipairs(body.volumes or {}) do

@@ -183,12 +183,13 @@ function machine.plan(request, facts, settings)
     config = made, name = machine.short_name(request.execution_id), binary = facts.binary,
     argv = runs and argv or nil, environment = runs and environment(request) or nil,
     working_directory = runs and (params.working_directory or "/") or nil,
-    uid = tonumber(uid), gid = uid and (tonumber(gid) or tonumber(uid)),
+    user = not uid and params.user or nil, uid = tonumber(uid),
+    gid = uid and (tonumber(gid) or tonumber(uid)),
     initrd = params.initrd, scripts = scripts and #scripts > 0 and scripts or nil,
     volumes = #list > 0 and list or nil,
     limits = machine.limits(size, ((request.resources or {}).cpu or {}).cores or 0),
-    timeout = request.timeout,
-    stop_signal = request.stop_signal, stop_grace = request.stop_grace,
+    timeout = request.timeout, stop_signal = request.stop_signal,
+    stop_grace = request.stop_grace,
     unenforced = json.array {}, warnings = json.array {},
   }
   for i, limit in ipairs(facts.unenforced or {}) do body.unenforced[i] = limit end
@@ -214,6 +215,9 @@ function machine.describe_step(body, step)
   if step == "exec" then return (body.argv or {})[1] or body.binary or "" end
   if step == "script" then return (body.scripts or {})[1] or "" end
   if step == "cwd" then return body.working_directory or "" end
+  if step == "user" and body.user then
+    return text.quote(body.user) .. " (names have to be in the guest's passwd and group)"
+  end
   if step == "user" then return string.format("%d:%d", body.uid or -1, body.gid or -1) end
   if step == "mount" then
     local targets = {}

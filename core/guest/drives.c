@@ -98,11 +98,14 @@ static int mount_file(const struct xh_drive *drive) {
   return 0;
 }
 
-int xh_drives_mount(const xh_drives *drives) {
+int xh_drives_mount(const xh_drives *drives, const xh_job *job) {
   int err = 0;
   for (size_t i = 0; i < drives->count && err == 0; i++) {
     const struct xh_drive *drive = &drives->list[i];
     err = drive->how == 'f' ? mount_file(drive) : mount_at(drive, drive->target);
+    if (err == 0 && drive->how == 'w' && job->has_uid &&
+        chown(drive->target, job->uid, job->has_gid ? job->gid : (gid_t)-1) != 0)
+      err = -errno;
   }
   return err;
 }

@@ -19,8 +19,10 @@ typedef struct xh_drives {
  */
 int xh_drives_open(xh_drives *drives, const xh_job *job, const xh_options *options);
 
-/* Mount them where the job wants them. 0 or a negative errno. */
-int xh_drives_mount(const xh_drives *drives);
+/* Mount them where the job wants them; what is written is its own. 0 or a negative
+ * errno.
+ */
+int xh_drives_mount(const xh_drives *drives, const xh_job *job);
 
 /* All that was written is on them, and they are clean. No process may hold them. */
 void xh_drives_settle(const xh_drives *drives);

@@ -13,6 +13,7 @@
 #include "place.h"
 #include "report.h"
 #include "run.h"
+#include "user.h"
 
 /* What is killed leaves at once, but for what the disk holds up. */
 #define LEAVE_TRIES 500
@@ -78,7 +79,9 @@ int main(int argc, char **argv) {
   if (failed.error == 0)
     failed = (xh_ending){.error = -xh_place_enter(&options), .step = "root"};
   if (failed.error == 0)
-    failed = (xh_ending){.error = -xh_drives_mount(&drives), .step = "mount"};
+    failed = (xh_ending){.error = -xh_user_find(&job), .step = "user"};
+  if (failed.error == 0)
+    failed = (xh_ending){.error = -xh_drives_mount(&drives, &job), .step = "mount"};
   if (failed.error == 0)
     failed =
       (xh_ending){.error = -xh_run_open(&runner, &job, &reporter), .step = "fork"};

@@ -44,6 +44,8 @@ static bool take(xh_job *job, const char *key, char *value) {
     return job->envp[job->envc++] = value, true;
   if (strcmp(key, "cwd") == 0)
     return job->cwd = value, *value == '/';
+  if (strcmp(key, "user") == 0)
+    return job->user = value, *value != '\0';
   if (strcmp(key, "uid") == 0)
     return job->has_uid = true, parse_id(value, &job->uid);
   if (strcmp(key, "gid") == 0)

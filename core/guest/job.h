@@ -15,6 +15,7 @@ typedef struct xh_job {
   char **envp;
   size_t envc;
   const char *cwd;
+  char *user; /* by name, for xh_user_find; NULL = none */
   bool has_uid, has_gid;
   uid_t uid;
   gid_t gid;
