@@ -6,10 +6,12 @@
 local async = require "exhost.async"
 local conclude = require "exhost.conclude"
 local ext4 = require "backends.firecracker.ext4"
+local json = require "exhost.json"
 
 local outputs = {}
 
 local ROOT = 2
+local TOLD, MAX_TOLD = ".told", 4096 -- beside the image: what its reading told
 local MAX_ENTRIES, MAX_DEPTH = 65536, 64
 local FOLDER, FILE, KIND = 0x4000, 0x8000, 0x1000
 local LOST = "lost+found"
@@ -113,15 +115,28 @@ local function read_image(where, volume, staging)
     skipped = found.skipped > 0 and found.skipped or nil }
 end
 
+--- What an earlier pass told, where it got as far as putting the folder into place.
+local function told_before(where, volume, results)
+  local told = json.decode(where:read(volume.device .. TOLD, MAX_TOLD) or "")
+  local there = type(told) == "table" and results:open(volume.name)
+  local list = there and there:list(true) or {}
+  if there then there:close() end
+  return #list > 0 and told or nil
+end
+
+--- Read one output into ResultsDir. A host may die anywhere in it, and another one does it again.
 local function fetch(where, volume, results, staging_name)
+  local told = told_before(where, volume, results)
+  if told then return told end
   results:remove_tree(staging_name)
-  local ok, err = results:mkdir(staging_name)
-  local staging = ok and results:open(staging_name)
+  local staging, err = results:open(staging_name, true)
   if not staging then return nil, err, "io" end
-  local told, code
+  local ok, code
   told, err, code = read_image(where, volume, staging)
   if told then
-    ok, err = staging:rename(TREE, results, volume.name) -- an empty folder gives way
+    ok, err = where:write(volume.device .. TOLD, json.encode(told))
+    -- An empty folder gives way.
+    if ok then ok, err = staging:rename(TREE, results, volume.name) end
     if not ok then told, err = nil, "put it into results_dir: " .. err end
   end
   staging:close()

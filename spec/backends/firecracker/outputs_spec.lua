@@ -46,9 +46,12 @@ local function reading(script, commands, change, body)
     local results = assert(dir:open("results", true))
     make(where, path, script, commands, change)
     local execution = { id = "e", dir = dir,
-      plan = { volumes = { { kind = "output", name = "out", image = "vda.ext4", size = SIZE } } },
+      plan = { volumes = { { kind = "output", name = "out", device = "vda", image = "vda.ext4",
+        size = SIZE } } },
       record = { log_dir = path .. "/results", log_inode = results:inode() } }
     local told = outputs.fetch(execution, where).out
+    -- By the next host, where the first one died before it could tell.
+    assert.same(told, outputs.fetch(execution, where).out)
     local left = results:list(true)
     where:close()
     results:close()
@@ -135,13 +138,28 @@ describe("an image that the guest made", function()
       end))
   end
 
+  it("does not take the place of what somebody put there meanwhile", scratch.with(
+    function(dir, path)
+      local where = assert(dir:open("vm", true))
+      make(where, path, "echo a >a")
+      sh("mkdir -p %s/results/out && echo own >%s/results/out/own", path, path)
+      local results = assert(dirs.open(path .. "/results"))
+      local told = outputs.fetch({ id = "e", dir = dir, plan = { volumes = { { kind = "output",
+        name = "out", device = "vda", image = "vda.ext4", size = SIZE } } },
+        record = { log_dir = path .. "/results", log_inode = results:inode() } }, where)
+      results:close()
+      where:close()
+      assert.matches("put it into results_dir: ENOTEMPTY", told.out.error)
+      assert.equal("own\n", content(path .. "/results/out/own"))
+    end))
+
   it("comes back where another folder was put in ResultsDir's place is told of", scratch.with(
     function(dir, path)
       local where = assert(dir:open("vm", true))
       make(where, path, "echo a >a")
       sh("mkdir %s/results", path)
       local told = outputs.fetch({ id = "e", dir = dir, plan = { volumes = { { kind = "output",
-        name = "out", image = "vda.ext4", size = SIZE } } },
+        name = "out", device = "vda", image = "vda.ext4", size = SIZE } } },
         record = { log_dir = path .. "/results", log_inode = "1" } }, where)
       where:close()
       assert.matches("another folder took its place", told.out.error)
