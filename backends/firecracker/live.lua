@@ -63,7 +63,7 @@ function live:stats(execution)
     local sum = usage.of(pids)
     sum.total, sum.memory = sum.user + sum.system, sum.rss
     return sum
-  end, execution.plan.limits.memory)
+  end, (execution.plan.limits or {}).memory or 0)
 end
 
 --- Stop the machine's clock. Suspends.

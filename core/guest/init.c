@@ -28,10 +28,12 @@ static bool is_good(const xh_ending *ending) {
 static void kill_the_rest(void) {
   kill(-1, SIGKILL);
   for (int tries = 0; tries < LEAVE_TRIES; tries++) {
-    while (waitpid(-1, NULL, WNOHANG) > 0)
-      continue;
-    if (errno == ECHILD)
-      return;
+    pid_t got;
+    do
+      got = waitpid(-1, NULL, WNOHANG);
+    while (got > 0);
+    if (got < 0)
+      return; /* there are no more */
     poll(NULL, 0, LEAVE_PAUSE_MS);
   }
 }

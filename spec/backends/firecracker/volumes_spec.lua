@@ -85,6 +85,15 @@ describe("inputs of a microVM", function()
       select(2, ex:start(request("true", nil, { inputs = many }))))
   end, { ceiling = { memory = 2 ^ 40 } }))
 
+  it("are none of what gives the host away, where the operator says nothing", with(
+    function(ex, request)
+      for _, source in ipairs { "/etc", "/root", "/var/lib", "/", "/proc/self/root/etc" } do
+        local _, err, code = ex:start(request("true", nil,
+          { inputs = { { source = source, target = "/d" } } }))
+        assert.equal("denied", code, err)
+      end
+    end))
+
   it("are bounded by the operator", with(function(ex, request, path)
     sh("mkdir %s/d && head -c 100000 /dev/zero >%s/d/f", path, path)
     local asked = request("true", nil, { inputs = { { source = path .. "/d", target = "/d" } } })
