@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -64,15 +63,6 @@ static bool is_folder_name(const char *name) {
          name[5 + strspn(name + 5, "0123456789abcdef")] == '\0';
 }
 
-static bool make_nonce(char *nonce) {
-  unsigned char bytes[XH_WIRE_NONCE / 2];
-  if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
-    return false;
-  for (size_t i = 0; i < sizeof bytes; i++)
-    sprintf(nonce + 2 * i, "%02x", bytes[i]);
-  return true;
-}
-
 /* What the process needs; else the step that failed, and errno. */
 static const char *prepare(xh_relay_exec *e, int dir) {
   struct stat st;
@@ -89,7 +79,7 @@ static const char *prepare(xh_relay_exec *e, int dir) {
     return "output";
   e->sent = 0;
   e->used = e->given = 0;
-  return make_nonce(e->nonce) ? NULL : "guest";
+  return xh_relay_nonce(e->nonce) ? NULL : "guest";
 }
 
 static xh_relay_exec *free_slot(xh_relay *r) {

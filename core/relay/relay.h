@@ -118,6 +118,9 @@ void xh_relay_execs_dispatch(xh_relay *r, const struct pollfd *fds);
 void xh_relay_exec_drop(xh_relay_exec *e);
 void xh_relay_exec_fail(xh_relay_exec *e, int error, const char *step);
 
+/* What nobody can guess: XH_WIRE_NONCE hex digits. */
+bool xh_relay_nonce(char *nonce);
+
 /* Connections beside the first. `refused`: the guest's init has said NOEXEC. `watch`
  * and `dispatch` have XH_RELAY_STRANGERS descriptors. */
 void xh_relay_strangers_open(xh_relay *r);

@@ -2,14 +2,25 @@
  * process that a host asked for says the nonce that the guest's init was told. */
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "relay.h"
 
 #define STRANGER_MS 5000 /* then others may have its place */
+
+bool xh_relay_nonce(char *nonce) {
+  unsigned char bytes[XH_WIRE_NONCE / 2];
+  if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
+    return false;
+  for (size_t i = 0; i < sizeof bytes; i++)
+    sprintf(nonce + 2 * i, "%02x", bytes[i]);
+  return true;
+}
 
 void xh_relay_strangers_open(xh_relay *r) {
   for (size_t i = 0; i < XH_RELAY_STRANGERS; i++)
