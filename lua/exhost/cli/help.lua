@@ -16,7 +16,9 @@ local help = {
 --- What a command says of itself; our own module is not loaded yet when it is asked.
 local function loader(ctx)
   return function(name)
-    return name == "help" and help or commands.load(name, ctx.options.lua_path)
+    if name == "help" then return help end
+    local command, err = commands.load(name, ctx.options.lua_path)
+    return command or { usage = name, summary = "not loaded: " .. tostring(err), options = {} }
   end
 end
 

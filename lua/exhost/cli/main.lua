@@ -41,11 +41,14 @@ end
 
 --- A command by its name; backends are looked at only where it is none of ours.
 ---@param lua_path string?
----@return table? command nil: there is none
+---@return table? command, string? err nil, and no err: there is none
 function commands.load(name, lua_path)
   if KNOWN[name] then return require("exhost.cli." .. name) end
   local _, modules = require("exhost.backend").commands(lua_path)
-  return modules[name] and require(modules[name])
+  if not modules[name] then return nil end
+  local ok, command = pcall(require, modules[name])
+  if ok and type(command) == "table" then return command end
+  return nil, ok and modules[name] .. " answers no table" or tostring(command):match("^[^\n]*")
 end
 
 -- Before the command only: `run -e` is another.
@@ -78,9 +81,11 @@ local function run(argv)
     name = name or "help"
     if global.help then return commands.help(ctx, { name ~= "help" and name or nil }) end
   end
-  local command = commands.load(name, global.lua_path)
+  local command
+  command, err = commands.load(name, global.lua_path)
   if not command then
     ctx.json = ctx.json or wants_json(argv)
+    if err then return ctx:fail(name .. ": " .. err, "denied") end
     return ctx:usage(string.format("unknown command %q%s; see exhost help", name,
       args.hint(name, commands.list(global.lua_path))))
   end
