@@ -2,6 +2,7 @@
 #include "exec.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -9,6 +10,9 @@
 
 #include "run.h"
 #include "wire.h"
+
+#define CALL_TRIES 20
+#define CALL_PAUSE_MS 50
 
 static void close_all(const xh_runner *r) {
   const int fds[] = {r->signals, r->output[0], r->output[1], r->reporter->connection,
@@ -44,18 +48,32 @@ static bool receive(int connection, xh_job *job) {
   return true;
 }
 
+/* Call the host and get the command. It may have no place for one more caller just now,
+ * and hangs up as it does when nobody wants the command any more. */
+static bool call(xh_reporter *reporter, xh_job *job, const char *nonce) {
+  for (int tries = 0; tries < CALL_TRIES; tries++) {
+    if (tries > 0)
+      poll(NULL, 0, CALL_PAUSE_MS);
+    reporter->number = 0;
+    reporter->connection = xh_report_dial(reporter);
+    if (reporter->connection < 0)
+      return false;
+    xh_report(reporter, "EXEC nonce=%s", nonce);
+    if (reporter->connection >= 0 && receive(reporter->connection, job))
+      return true;
+    if (reporter->connection >= 0)
+      close(reporter->connection);
+  }
+  return false;
+}
+
 static void serve(const xh_runner *r, const char *nonce) {
   xh_reporter reporter = *r->reporter;
   xh_job job = *r->job;
   xh_runner runner;
   close_all(r);
   reporter.console = -1;
-  reporter.connection = xh_report_dial(&reporter);
-  if (reporter.connection < 0)
-    return;
-  reporter.number = 0;
-  xh_report(&reporter, "EXEC nonce=%s", nonce);
-  if (!receive(reporter.connection, &job))
+  if (!call(&reporter, &job, nonce))
     return;
   xh_ending ending = {.error = -xh_run_open(&runner, &job, &reporter), .step = "fork"};
   runner.lone = true;

@@ -20,7 +20,7 @@
 #define XH_RELAY_CONSOLE_MAX (1 << 20)
 
 #define XH_RELAY_EXECS_MAX 32 /* at once */
-#define XH_RELAY_STRANGERS 8  /* connections that have not said yet whose they are */
+#define XH_RELAY_STRANGERS 64 /* connections that have not said yet whose they are */
 #define XH_RELAY_EXECS_POLL (3 * XH_RELAY_EXECS_MAX)
 
 /* What the guest said of its end; "" until then. */

@@ -74,6 +74,27 @@ describe("exec in a microVM", function()
     assert.same({ "engine", "E2BIG" }, { code, data.name })
   end, { output_limit = 4000000 }))
 
+  it("runs as many as there are places, and refuses the others", with(function(ex, request)
+    local asked = request(IDLE)
+    local id, tasks = asked.execution_id, {}
+    assert(ex:start(asked))
+    for i = 1, 40 do
+      tasks[i] = async.spawn(function()
+        return ex:exec(id, { "sleep", "300" })
+      end)
+    end
+    assert.is_true(scratch.wait_until(function()
+      local _, err, code = ex:exec(id, { "true" })
+      return code == "engine" and err:find("too many at once", 1, true) ~= nil
+    end))
+    for _, task in ipairs(tasks) do async.cancel(task) end
+    for _, task in ipairs(tasks) do async.join(task) end
+    assert.is_true(scratch.wait_until(function()
+      local r = ex:exec(id, sh "exit 3")
+      return r and r.exit_code == 3
+    end))
+  end))
+
   it("whose output nobody reads stops neither the job nor others", with(function(ex, request)
     local asked = request "i=0; while :; do echo $((i=i+1)); sleep 0.02; done"
     local id = asked.execution_id
