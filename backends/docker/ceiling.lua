@@ -6,6 +6,7 @@
 -- memory = bytes, cores = n, pids = n, security_opt = {…} }.
 
 local fields = require "backends.docker.fields"
+local hostpaths = require "exhost.hostpaths"
 
 local ceiling = {}
 
@@ -66,45 +67,16 @@ local function namespaces(host, allowed)
   return true
 end
 
---- Whether a path lies in one of the folders.
-local function below(path, folders)
-  path = path:gsub("/+", "/"):gsub("/$", "")
-  if ("/" .. path .. "/"):find("/../", 1, true) then return false end
-  if folders == "all" then return true end
-  for _, folder in ipairs(folders) do
-    folder = folder:gsub("/+", "/"):gsub("/$", "")
-    if path == folder or path:sub(1, #folder + 1) == folder .. "/" then return true end
-  end
-  return false
-end
-
--- What gives the host away; bound only where the ceiling names it.
-local SENSITIVE = { "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/root/.docker",
-  "/root/.gnupg", "/root/.ssh", "/run", "/sbin", "/sys", "/usr", "/var/lib/containerd",
-  "/var/lib/docker", "/var/lib/exhost", "/var/run" }
-
-local function is_sensitive(path)
-  path = path:gsub("/+", "/"):gsub("/$", "")
-  if path == "" then return true end
-  for _, folder in ipairs(SENSITIVE) do
-    if path == folder or path:sub(1, #folder + 1) == folder .. "/"
-      or folder:sub(1, #path + 1) == path .. "/" then
-      return true
-    end
-  end
-  return false
-end
+-- Beside what gives every host away; bound only where the ceiling names it.
+local SENSITIVE = { "/root/.docker", "/var/lib/containerd", "/var/lib/docker" }
 
 local function bind(field, source, allowed)
   if not source or source:sub(1, 1) ~= "/" then
     return nil, string.format("%s = %s is denied: not an absolute path", field, tostring(source)),
       "denied"
   end
-  local real = require("exhost.system").real_path(source) or source
-  for _, path in ipairs { source, real } do
-    local ok
-    if allowed.binds then ok = below(path, allowed.binds) else ok = not is_sensitive(path) end
-    if not ok then return denied(field, source, "ceiling.binds") end
+  if not hostpaths.granted(source, allowed.binds, SENSITIVE) then
+    return denied(field, source, "ceiling.binds")
   end
   return true
 end
@@ -137,7 +109,7 @@ local function devices(host, allowed)
   for i, device in ipairs(host.Devices or {}) do
     local path = device.PathOnHost or ""
     local graphics = DEFAULT_DEVICES[path] or path:find("^/dev/dri/[%w_-]+$")
-    local granted = allowed.devices and below(path, allowed.devices)
+    local granted = allowed.devices and hostpaths.below(path, allowed.devices)
     if not granted and (allowed.devices or not graphics) then
       return denied(string.format("HostConfig.Devices[%d].PathOnHost", i), path, "ceiling.devices")
     end

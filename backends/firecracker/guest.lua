@@ -34,8 +34,13 @@ function guest.job(body, scripts, token)
   for _, word in ipairs(body.argv) do add("argv", word) end
   for _, entry in ipairs(body.environment) do add("env", entry) end
   add("cwd", body.working_directory)
+  add("user", body.user)
   add("uid", body.uid)
   add("gid", body.gid)
+  for _, volume in ipairs(body.volumes or {}) do
+    local how = volume.kind == "output" and "w" or volume.is_file and "f" or "r"
+    add("drive", string.format("%s %s %s", volume.device, how, volume.target))
+  end
   for _, name in ipairs(body.scripts or {}) do
     add("script", name)
     add("script_data", scripts[name])

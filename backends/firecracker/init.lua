@@ -1,27 +1,38 @@
 --- Backend `firecracker`: jobs in microVMs, one monitor each. exhost-relay stands between the
 -- supervisor and the monitor and ends as the workload ended; exhost-init runs the job.
 
-local api = require "backends.firecracker.api"
 local async = require "exhost.async"
 local build = require "exhost.build"
+local cgroup = require "exhost.cgroup"
 local conclude = require "backends.firecracker.conclude"
+local drives = require "backends.firecracker.drives"
+local groups = require "exhost.groups"
 local guest = require "backends.firecracker.guest"
 local host = require "backends.firecracker.host"
 local json = require "exhost.json"
+local live = require "backends.firecracker.live"
 local loop = require "exhost.loop"
 local machine = require "backends.firecracker.machine"
+local outputs = require "backends.firecracker.outputs"
+local own_settings = require "backends.firecracker.settings"
 local params = require "backends.firecracker.params"
 local system = require "exhost.system"
+local volumes = require "backends.firecracker.volumes"
 
-local FOLDER = "vm" -- in the execution's folder, and all that a machine leaves behind
-local SWEEP_TRIES, SWEEP_PAUSE = 200, 0.01
+local FOLDER = machine.FOLDER
+local OUTPUT_SECONDS = 600 -- gigabytes, on a slow disk
 
 ---@class exhost.FirecrackerBackend
 local Firecracker = {}
 Firecracker.__index = Firecracker
 
 local function open(config)
-  return setmetatable({ name = "firecracker", settings = config.settings or {}, versions = {},
+  local settings = config.settings or {}
+  local own, err, code = own_settings.check((settings.backends or {}).firecracker)
+  if not own then return nil, err, code end
+  return setmetatable({ name = "firecracker", settings = settings, own = own, versions = {},
+    groups = cgroup.find(config.cgroup), prefix = (config.executor or "default") .. ".vm.",
+    samples = {}, -- the last ones of `stats`, by execution
     path = string.format("%s/%s/executions", config.state_dir or "",
       config.executor or "default") }, Firecracker)
 end
@@ -52,14 +63,21 @@ function Firecracker:facts(request)
     end
     if not head then return nil, err, code end
   end
-  return { binary = binary, version = version.text, memory = host.memory() }
+  local found
+  found, err, code = volumes.facts(request)
+  if not found then return nil, err, code end
+  -- Whole cores are kept by the machine itself.
+  local cores = ((request.resources or {}).cpu or {}).cores or 0
+  local fraction = cores % 1 ~= 0
+  return { binary = binary, version = version.text, memory = host.memory(), volumes = found,
+    unenforced = fraction and cgroup.unenforced(self.groups, { cores = cores }) or nil }
 end
 
-function Firecracker.plan(_, request, facts)
-  return machine.plan(request, facts)
+function Firecracker:plan(request, facts)
+  return machine.plan(request, facts, self.own)
 end
 
---- The operator's limits: a guest has no devices or paths of the host but its images.
+--- The operator's limits: a guest has no devices or paths of the host but its images and inputs.
 function Firecracker.check(_, body, ceiling)
   local size = body.config["machine-config"]
   if ceiling.memory and size.mem_size_mib * 1024 * 1024 > ceiling.memory then
@@ -70,19 +88,20 @@ function Firecracker.check(_, body, ceiling)
     return nil, string.format("resources.cpu.cores: %d are denied by ceiling.cores",
       size.vcpu_count), "denied"
   end
-  return true
+  return volumes.check(body.volumes, ceiling)
 end
 
---- The folder of the machine, which is the handle.
-function Firecracker.create(_, execution)
+--- The folder of the machine. The handle is the name of its control group, else the folder's.
+function Firecracker:create(execution)
   local ok, err, code = execution.dir:mkdir(FOLDER)
   if not ok and code ~= "EEXIST" then return nil, "make the machine's folder: " .. err, "io" end
-  return FOLDER
+  if self.groups.version == 0 then return FOLDER end
+  return groups.name(self.groups, self.prefix, execution)
 end
 
 --- Write what the monitor and the relay read. The archive holds the job, secrets and all: it is
 --- ours alone, and goes once the guest has it.
-local function write_files(execution, token)
+local function write_files(self, execution, token)
   local body = execution.plan
   local dir, err = execution.dir:open(FOLDER)
   if not dir then return nil, "open the machine's folder: " .. err, "io" end
@@ -93,6 +112,7 @@ local function write_files(execution, token)
     ok = bytes
     if ok then ok, err = dir:write("initrd", bytes) end
   end
+  if ok then ok, err, code = drives.make(dir, body, self.own) end
   if ok then ok, err = dir:write("config.json", json.encode(body.config)) end
   if ok then ok, err = dir:write("vmm.log", "") end
   if ok then ok, err = dir:mkfifo("guest") end
@@ -104,10 +124,17 @@ end
 --- What the supervisor is told: its child is the relay, and says itself when the job runs.
 function Firecracker:source(execution)
   local body, items, token = execution.plan, {}, system.random_hex(16)
-  local ok, err, code = write_files(execution, token)
+  local ok, err, code = write_files(self, execution, token)
   if not ok then return nil, err, code end
   local function add(key, value)
     if value ~= nil then items[#items + 1] = { key, value } end
+  end
+  if execution.handle ~= FOLDER then
+    local paths
+    paths, err, code = cgroup.make(self.groups, execution.handle, body.limits)
+    if not paths then return nil, err, code end
+    if #paths > 0 then add("cgroup_version", self.groups.version) end
+    for _, path in ipairs(paths) do add("cgroup", path) end
   end
   add("execution", execution.id)
   for _, word in ipairs { build.libexec .. "/exhost-relay",
@@ -130,27 +157,28 @@ function Firecracker:source(execution)
 end
 
 --- End what a dead supervisor left: relay and monitor die with it, but for a moment.
-local function sweep(id)
-  for _ = 1, SWEEP_TRIES do
-    local found = async.await(function(done)
-      local queued = system.sweep("EXHOST_EXECUTION=" .. id, done)
-      if not queued then done(0) end
-    end)
-    if found == 0 then return end
-    async.sleep(SWEEP_PAUSE)
+function Firecracker:sweep(execution)
+  if (execution.handle or FOLDER) ~= FOLDER then
+    groups.kill(groups.of(self.groups, execution), execution.handle)
   end
+  groups.sweep(execution.id)
 end
 
 --- Evidence: the guest's word, and how its monitor ended. Suspends.
-function Firecracker.conclude(_, execution, exit)
-  if not exit then async.shield(10, sweep, execution.id) end
+function Firecracker:conclude(execution, exit)
+  self.samples[execution.id] = nil
+  if not exit then async.shield(10, self.sweep, self, execution) end
   local dir = execution.dir:open(FOLDER)
   local report = dir and conclude.parse(dir:read("report", 65536))
   local evidence = conclude.evidence(report, dir)
   if not report and not execution.plan.argv then
     evidence.code, evidence.signal = false, false -- the relay's own end
   end
-  if dir then dir:close() end
+  if dir then
+    evidence.outputs = async.shield(OUTPUT_SECONDS, outputs.fetch, execution, dir)
+    drives.drop_inputs(dir, execution.plan)
+    dir:close()
+  end
   for _, limit in ipairs(execution.plan.unenforced or {}) do
     evidence.unenforced = evidence.unenforced or json.array {}
     table.insert(evidence.unenforced, limit)
@@ -158,9 +186,13 @@ function Firecracker.conclude(_, execution, exit)
   return evidence
 end
 
---- Sockets, archive, configuration: the folder. Any number of times.
-function Firecracker.remove(_, handle, execution)
+--- Control group, sockets, archive, configuration: all of it. Any number of times. Suspends.
+function Firecracker:remove(handle, execution)
   if not handle then return true end
+  if handle ~= FOLDER then
+    local gone, why, kind = groups.remove(groups.of(self.groups, execution), handle)
+    if not gone then return nil, "remove the machine's control group: " .. why, kind end
+  end
   local ok, err, code = execution.dir:remove_tree(FOLDER)
   if not ok and code ~= "ENOENT" then return nil, "remove the machine's folder: " .. err, "io" end
   return true
@@ -171,46 +203,13 @@ function Firecracker.list()
   return {}
 end
 
---- To the main process in the guest alone.
-function Firecracker.signal(_, execution, number)
-  if not execution.plan.argv then
-    return nil, "nothing in this guest takes signals: it runs no command of exhost's",
-      "unsupported"
-  end
-  local dir, err = execution.dir:open(FOLDER)
-  if not dir then return nil, "open the machine's folder: " .. err, "not_found" end
-  local ok, why, code = dir:fifo_write("guest", "signal " .. number .. "\n")
-  dir:close()
-  if ok then return true end
-  if code == "ENXIO" or code == "EPIPE" then return nil, "no machine listens", "not_found" end
-  return nil, "signal: " .. why, "io"
-end
-
-local function change_state(execution, state)
-  local dir, err = execution.dir:open(FOLDER)
-  if not dir then return nil, "open the machine's folder: " .. err, "not_found" end
-  local ok, why, code = api.call(dir, "PATCH", "/vm", { state = state })
-  dir:close()
-  if not ok then return nil, why, code end
-  return true
-end
-
---- Stop the machine's clock. Suspends.
-function Firecracker.pause(_, execution)
-  return change_state(execution, "Paused")
-end
-
---- Let it go on. Suspends.
-function Firecracker.resume(_, execution)
-  return change_state(execution, "Resumed")
-end
-
 return {
   name = "firecracker", params = params, environment = { "EXHOST_FIRECRACKER" },
-  capabilities = { signal = true, pause = true, resume = true },
+  capabilities = { signal = true, exec = true, stats = true, pause = true, resume = true },
   open = open, health = Firecracker.health, facts = Firecracker.facts, plan = Firecracker.plan,
   check = Firecracker.check, create = Firecracker.create, source = Firecracker.source,
   conclude = Firecracker.conclude, remove = Firecracker.remove, list = Firecracker.list,
-  signal = Firecracker.signal, pause = Firecracker.pause, resume = Firecracker.resume,
+  signal = live.signal, exec = live.exec, stats = live.stats,
+  pause = live.pause, resume = live.resume,
   describe_step = machine.describe_step,
 }

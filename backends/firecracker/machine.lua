@@ -2,12 +2,14 @@
 
 local json = require "exhost.json"
 local text = require "exhost.text"
+local volumes = require "backends.firecracker.volumes"
 
 local machine = {}
 
 local MIB = 1024 * 1024
 local DEFAULT_MIB = 256
 local MAX_VCPUS = 32
+local OVERHEAD_MIB, OVERHEAD_SHARE = 32, 64 -- page tables grow with the memory
 local MAX_COMMAND_LINE = 2047
 local PORT = 1024
 local GUEST_CID = 3
@@ -15,12 +17,13 @@ local PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 -- The reset that ends a machine: without these two a panic or a reboot never does.
 local BASE_ARGS = "console=ttyS0 reboot=k panic=1 pci=off quiet"
 
+--- In the execution's folder, and all that a machine leaves behind.
+machine.FOLDER = "vm"
 machine.SOCKET = "v.sock"
 machine.REPORT_SOCKET = machine.SOCKET .. "_" .. PORT
 
 local UNSUPPORTED = {
-  { "inputs", "Inputs (volumes)" }, { "outputs", "Outputs (volumes)" }, { "keys", "Keys" },
-  { "ports_to_bind", "PortsToBind" },
+  { "keys", "Keys" }, { "ports_to_bind", "PortsToBind" },
 }
 
 local function unsupported(request)
@@ -38,6 +41,13 @@ local function unsupported(request)
     return "engine_spec.params.mmds_message: the metadata service needs a network interface, "
       .. "which this executor does not give yet"
   end
+end
+
+--- What the monitor may use: its guest's memory and something for itself, the cores that were
+--- asked for, which need not be whole.
+function machine.limits(size, cores)
+  local own = OVERHEAD_MIB + math.ceil(size.mem_size_mib / OVERHEAD_SHARE)
+  return { memory = (size.mem_size_mib + own) * MIB, cores = cores > 0 and cores or nil }
 end
 
 --- Bytes become MiB and cores whole ones, both rounded up.
@@ -115,11 +125,15 @@ local function boot_args(params, runs)
 end
 
 --- What the monitor reads: paths of ours are in the execution's folder, its working one.
-local function config(params, runs, size)
+local function config(params, runs, size, list)
   local drives = json.array {}
   if params.root_file_system then
     drives[1] = { drive_id = "root", path_on_host = params.root_file_system,
       is_root_device = not runs, is_read_only = params.root_read_only or false }
+  end
+  for _, volume in ipairs(list) do
+    drives[#drives + 1] = { drive_id = volume.device, path_on_host = volume.image,
+      is_root_device = false, is_read_only = volume.kind == "input" }
   end
   local initrd = params.initrd
   if runs then initrd = "initrd" end
@@ -140,8 +154,9 @@ local function script_names(scripts)
 end
 
 --- The body of the plan, or why not.
+---@param settings table of the backend's own
 ---@return table? body, string? err, string? code
-function machine.plan(request, facts)
+function machine.plan(request, facts, settings)
   local why = unsupported(request)
   if why then return nil, why, "unsupported" end
   local params = request.engine_spec.params
@@ -153,7 +168,11 @@ function machine.plan(request, facts)
   if scripts and #scripts > 0 and not runs then
     return nil, "provision_scripts: they are for a command, and none is given", "invalid"
   end
-  local made = config(params, runs, size)
+  local list
+  list, err = volumes.plan(request, facts.volumes or {}, { runs = runs,
+    first = params.root_file_system and 1 or 0, size = settings.output_size })
+  if not list then return nil, err, "invalid" end
+  local made = config(params, runs, size, list)
   if #made["boot-source"].boot_args > MAX_COMMAND_LINE then
     return nil, string.format("engine_spec.params.kernel_args: the kernel's command line would "
       .. "have %d bytes, above %d", #made["boot-source"].boot_args, MAX_COMMAND_LINE), "invalid"
@@ -164,13 +183,25 @@ function machine.plan(request, facts)
     config = made, name = machine.short_name(request.execution_id), binary = facts.binary,
     argv = runs and argv or nil, environment = runs and environment(request) or nil,
     working_directory = runs and (params.working_directory or "/") or nil,
-    uid = tonumber(uid), gid = uid and (tonumber(gid) or tonumber(uid)),
+    user = not uid and params.user or nil, uid = tonumber(uid),
+    gid = uid and (tonumber(gid) or tonumber(uid)),
     initrd = params.initrd, scripts = scripts and #scripts > 0 and scripts or nil,
+    volumes = #list > 0 and list or nil,
+    limits = machine.limits(size, ((request.resources or {}).cpu or {}).cores or 0),
     timeout = request.timeout, stop_signal = request.stop_signal,
-    stop_grace = request.stop_grace, unenforced = json.array {}, warnings = json.array {},
+    stop_grace = request.stop_grace,
+    unenforced = json.array {}, warnings = json.array {},
   }
-  if disk and (disk.size or 0) > 0 then
-    body.unenforced[1] = "disk limit (the disk is as large as its image)"
+  for i, limit in ipairs(facts.unenforced or {}) do body.unenforced[i] = limit end
+  local written = params.root_file_system and not params.root_read_only
+  if disk and (disk.size or 0) > 0 and written then
+    body.unenforced[#body.unenforced + 1] = "disk limit (the disk is as large as its image)"
+  end
+  for i, volume in ipairs(request.inputs or {}) do
+    if not volume.readonly then
+      body.warnings[#body.warnings + 1] = string.format("inputs[%d]: the guest gets a copy that it "
+        .. "cannot write", i)
+    end
   end
   if not runs then
     body.warnings[1] = "without a command nothing in the guest tells how it ended: exit_code "
@@ -184,7 +215,15 @@ function machine.describe_step(body, step)
   if step == "exec" then return (body.argv or {})[1] or body.binary or "" end
   if step == "script" then return (body.scripts or {})[1] or "" end
   if step == "cwd" then return body.working_directory or "" end
+  if step == "user" and body.user then
+    return text.quote(body.user) .. " (names have to be in the guest's passwd and group)"
+  end
   if step == "user" then return string.format("%d:%d", body.uid or -1, body.gid or -1) end
+  if step == "mount" then
+    local targets = {}
+    for i, volume in ipairs(body.volumes or {}) do targets[i] = text.quote(volume.target) end
+    return table.concat(targets, " or ")
+  end
   if step == "root" then return text.quote((body.config.drives[1] or {}).path_on_host or "") end
   return ""
 end

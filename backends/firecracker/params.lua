@@ -8,11 +8,16 @@ local function is_id(value)
   return value:find("^%d+$") and #value <= 10 and tonumber(value) <= MAX_ID
 end
 
---- Names are in the guest's passwd, which nobody here can read.
+--- Numbers, or names that the guest's own passwd and group have.
 local function user(value)
-  local uid, gid = value:match("^([^:]+):([^:]+)$")
-  if not is_id(uid or value) or gid and not is_id(gid) then
-    return nil, 'expected "uid" or "uid:gid" in numbers, got ' .. text.quote(value)
+  local first, second = value:match("^([^:]+):([^:]+)$")
+  for _, part in ipairs { first or value, second } do
+    local number = part:find "^%d+$"
+    if number and not is_id(part) or not number and not part:find "^[%w_][%w_.-]*%$?$"
+      or #part > 64 then
+      return nil, 'expected "user" or "user:group", numbers or names of the guest, got '
+        .. text.quote(value)
+    end
   end
   return value
 end
@@ -91,6 +96,7 @@ return {
     environment = parts.environment(),
     working_directory = file "of the command, in the guest",
     user = { type = "string", absent = "", no_nul = true, check = user,
-      doc = '"uid" or "uid:gid" in the guest; without a gid it is the same number' },
+      doc = '"user" or "user:group" of the guest, numbers or names; a number without a group has '
+        .. 'the group of that number' },
   },
 }

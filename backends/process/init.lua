@@ -3,7 +3,9 @@
 
 local async = require "exhost.async"
 local cgroup = require "exhost.cgroup"
+local execs = require "exhost.execs"
 local fs = require "exhost.fs"
+local groups = require "exhost.groups"
 local json = require "exhost.json"
 local params = require "backends.process.params"
 local shim = require "exhost.shim"
@@ -11,7 +13,6 @@ local spec = require "backends.process.spec"
 local system = require "exhost.system"
 
 local FREEZE_AGAIN = 50 -- looks, 2 ms apart
-local KILL_TRIES, KILL_PAUSE = 200, 0.01
 local MIN_MEMORY = 6 * 1024 * 1024
 local PAUSE_SECONDS = 10
 
@@ -112,9 +113,7 @@ end
 --- The name of the control group is the handle: it outlives every host.
 function Process:create(execution)
   if self.groups.version == 0 then return "none" end
-  execution.record.cgroups = { version = self.groups.version, parents = self.groups.parents }
-  local name = self.prefix .. execution.id .. "." .. system.random_hex(4)
-  return name
+  return groups.name(self.groups, self.prefix, execution)
 end
 
 --- What the shim is told; makes the control groups.
@@ -128,40 +127,9 @@ function Process:source(execution)
   return spec.items(execution, self.groups.version, paths, self.settings)
 end
 
---- Where an execution's groups are. They were made below the group of the host that started
---- it (a login session, say), which need not be ours.
+--- Where an execution's groups are.
 function Process:groups_of(execution)
-  local stored = execution.record and execution.record.cgroups
-  if not stored then return self.groups end
-  return setmetatable({ version = stored.version, parents = stored.parents },
-    { __index = self.groups })
-end
-
-local function kill_group(groups, handle)
-  for _ = 1, KILL_TRIES do
-    if cgroup.kill(groups, handle) == 0 then return true end
-    async.sleep(KILL_PAUSE)
-  end
-  return nil
-end
-
-local function sweep(id)
-  return async.await(function(done)
-    local queued = system.sweep("EXHOST_EXECUTION=" .. id, done)
-    if not queued then done(0) end
-  end)
-end
-
---- Those that were being forked during one look are met by the next.
-local function sweep_all(id)
-  local killed = 0
-  for _ = 1, KILL_TRIES do
-    local found = sweep(id)
-    killed = killed + found
-    if found == 0 then break end
-    async.sleep(KILL_PAUSE)
-  end
-  return killed
+  return groups.of(self.groups, execution)
 end
 
 --- Evidence beside the shim's; when the shim is gone, end what it left.
@@ -175,13 +143,11 @@ function Process:conclude(execution, exit)
   if exit then return evidence end
   async.shield(10, function()
     if execution.handle and execution.handle ~= "none" then
-      local groups = self:groups_of(execution)
-      kill_group(groups, execution.handle)
-      cgroup.remove(groups, execution.handle)
+      groups.remove(self:groups_of(execution), execution.handle)
       evidence.swept = "control group"
     else
       evidence.swept = "environment of processes (best effort: no control group)"
-      evidence.processes_killed = sweep_all(execution.id)
+      evidence.processes_killed = groups.sweep(execution.id)
     end
   end)
   return evidence
@@ -190,15 +156,7 @@ end
 --- Kill what is left of it and remove its control groups. Idempotent. Suspends.
 function Process:remove(handle, execution)
   if handle == "none" then return true end
-  local groups = self:groups_of(execution)
-  kill_group(groups, handle)
-  local ok, err
-  for _ = 1, KILL_TRIES do
-    ok, err = cgroup.remove(groups, handle)
-    if ok then return true end
-    async.sleep(KILL_PAUSE)
-  end
-  return nil, err, "io"
+  return groups.remove(self:groups_of(execution), handle)
 end
 
 --- A job without a control group is paused by SIGSTOP to its process group.
@@ -249,7 +207,7 @@ end
 
 -- These two are loaded when they are asked for: a command that starts a job pays for neither.
 function Process.exec(_, execution, argv, options)
-  return require("backends.process.exec")(execution, argv, options)
+  return execs.run({ dir = execution.dir, fifo = "control" }, argv, options, execution.settings)
 end
 
 function Process:stats(execution)

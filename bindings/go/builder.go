@@ -1,6 +1,6 @@
 package exhost
 
-// EngineBuilder puts an EngineSpec together. Packages docker and process begin one.
+// EngineBuilder puts an EngineSpec together. Packages docker, firecracker and process begin one.
 type EngineBuilder struct {
 	spec *SpecConfig
 }

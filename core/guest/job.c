@@ -44,12 +44,16 @@ static bool take(xh_job *job, const char *key, char *value) {
     return job->envp[job->envc++] = value, true;
   if (strcmp(key, "cwd") == 0)
     return job->cwd = value, *value == '/';
+  if (strcmp(key, "user") == 0)
+    return job->user = value, *value != '\0';
   if (strcmp(key, "uid") == 0)
     return job->has_uid = true, parse_id(value, &job->uid);
   if (strcmp(key, "gid") == 0)
     return job->has_gid = true, parse_id(value, &job->gid);
   if (strcmp(key, "group") == 0)
     return parse_id(value, &job->groups[job->group_count++]);
+  if (strcmp(key, "drive") == 0)
+    return job->drives[job->drive_count++] = value, true;
   if (strcmp(key, "script") == 0)
     return job->script_names[job->script_count] = value, true;
   if (strcmp(key, "script_data") == 0)
@@ -61,9 +65,11 @@ static bool make_arrays(xh_job *job, size_t items) {
   job->argv = calloc(items + 1, sizeof *job->argv);
   job->envp = calloc(items + 1, sizeof *job->envp);
   job->groups = calloc(items + 1, sizeof *job->groups);
+  job->drives = calloc(items + 1, sizeof *job->drives);
   job->script_names = calloc(items + 1, sizeof *job->script_names);
   job->scripts = calloc(items + 1, sizeof *job->scripts);
-  return job->argv && job->envp && job->groups && job->script_names && job->scripts;
+  return job->argv && job->envp && job->groups && job->drives && job->script_names &&
+         job->scripts;
 }
 
 static int parse(xh_job *job, char *data, size_t size) {

@@ -15,11 +15,14 @@ typedef struct xh_job {
   char **envp;
   size_t envc;
   const char *cwd;
+  char *user; /* by name, for xh_user_find; NULL = none */
   bool has_uid, has_gid;
   uid_t uid;
   gid_t gid;
   gid_t *groups;
   size_t group_count;
+  char **drives; /* "DEVICE HOW TARGET" */
+  size_t drive_count;
   const char **script_names;
   const char **scripts;
   size_t script_count;

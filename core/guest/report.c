@@ -51,17 +51,20 @@ static int dial_unix(const char *path) {
   return dial(AF_UNIX, &address, sizeof address);
 }
 
-static int connect_to(const char *where) {
+int xh_report_dial(const xh_reporter *r) {
+  char path[32];
   int fd = -1;
   for (int i = 0; i < TRIES && fd < 0; i++) {
     if (i > 0)
       poll(NULL, 0, PAUSE_MS);
-    if (strncmp(where, "vsock:", 6) == 0)
-      fd = dial_vsock(where + 6);
-    else if (strncmp(where, "unix:", 5) == 0)
-      fd = dial_unix(where + 5);
-    else
+    if (strncmp(r->where, "vsock:", 6) == 0) {
+      fd = dial_vsock(r->where + 6);
+    } else if (r->socket >= 0) {
+      snprintf(path, sizeof path, "/proc/self/fd/%d", r->socket);
+      fd = dial_unix(path);
+    } else {
       return -1;
+    }
   }
   return fd;
 }
@@ -84,7 +87,10 @@ void xh_report_open(xh_reporter *r, const char *where, const char *token) {
   }
   make_raw(r->console);
   r->token = token;
-  r->connection = connect_to(where);
+  r->where = where;
+  if (strncmp(where, "unix:", 5) == 0)
+    r->socket = open(where + 5, O_PATH | O_CLOEXEC);
+  r->connection = xh_report_dial(r);
   /* Then the console is the output: the kernel keeps off it, but for a panic. */
   if (r->connection < 0 && r->kernel_silent)
     klogctl(SYSLOG_CONSOLE_OFF, NULL, 0);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "become.h"
+#include "exec.h"
 #include "wire.h"
 
 /* How long output may stay open after the end of its process. */
@@ -60,6 +61,8 @@ static void obey(xh_runner *r) {
     int sig = atoi(text);
     if ((r->frame[0] == XH_WIRE_SIGNAL || r->frame[0] == XH_WIRE_STOP) && sig > 0)
       send_signal(r, sig, r->frame[0] == XH_WIRE_STOP);
+    if (r->frame[0] == XH_WIRE_EXEC && !r->lone)
+      xh_exec_start(r, text);
     r->pending -= XH_WIRE_HEADER + size;
     memmove(r->frame, r->frame + XH_WIRE_HEADER + size, r->pending);
   }
@@ -71,6 +74,8 @@ static void listen_to_host(xh_runner *r) {
   if (got <= 0) {
     close(r->reporter->connection);
     r->reporter->connection = -1; /* the console is left */
+    if (r->lone && !r->ended && kill(-r->current, SIGKILL) != 0)
+      kill(r->current, SIGKILL);
     return;
   }
   r->pending += (size_t)got;
@@ -177,4 +182,22 @@ xh_ending xh_run(xh_runner *r, const char *script) {
   ending.status = r->status;
   r->current = 0;
   return ending;
+}
+
+void xh_run_report(xh_reporter *reporter, const xh_ending *ending, bool oom,
+                   const char *script) {
+  char by[160] = "";
+  if (script != NULL) {
+    strcpy(by, " script=");
+    strncat(by, script, sizeof by - 10);
+  }
+  if (ending->error != 0)
+    xh_report(reporter, "END kind=failed error=%d step=%s%s", ending->error,
+              ending->step, by);
+  else if (WIFSIGNALED(ending->status))
+    xh_report(reporter, "END kind=%s signal=%d%s", oom ? "oom" : "signal",
+              WTERMSIG(ending->status), by);
+  else
+    xh_report(reporter, "END kind=exit code=%d%s%s", WEXITSTATUS(ending->status),
+              oom ? " oom=1" : "", by);
 }

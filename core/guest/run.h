@@ -22,6 +22,7 @@ typedef struct xh_runner {
   int wanted;    /* a signal that came while nothing ran; 0 = none */
   bool started;  /* something has passed execve, and the host knows */
   bool ended;    /* the current one has */
+  bool lone;     /* without its connection it is not wanted any more */
   int status;
   int output[2];  /* read ends; -1 = closed */
   size_t pending; /* bytes of the frame from the host that is being read */
@@ -33,5 +34,9 @@ int xh_run_open(xh_runner *r, const xh_job *job, xh_reporter *reporter);
 
 /* Run a script (NULL: the job) to its end and to the end of its output. */
 xh_ending xh_run(xh_runner *r, const char *script);
+
+/* Tell the host how it ended; script: the name of the one that it was, or NULL. */
+void xh_run_report(xh_reporter *reporter, const xh_ending *ending, bool oom,
+                   const char *script);
 
 #endif

@@ -10,14 +10,16 @@
 #define XH_WIRE_HEADER 8
 #define XH_WIRE_MAX 65536
 
-/* Guest to host. */
-#define XH_WIRE_RECORD 'R' /* text: NUMBER HELLO|START|FAIL|END key=value... */
+/* Guest to host. A record is text: NUMBER HELLO|EXEC|NOEXEC|START|END key=value... */
+#define XH_WIRE_RECORD 'R'
 #define XH_WIRE_STDOUT 'O'
 #define XH_WIRE_STDERR 'E'
 /* Host to guest. */
 #define XH_WIRE_SIGNAL 'S' /* decimal: to the main process */
 #define XH_WIRE_STOP 'T'   /* decimal: to its process group */
 #define XH_WIRE_ACK 'A'    /* the END has arrived */
+#define XH_WIRE_EXEC 'X'   /* a nonce: call on one more connection and say it there */
+#define XH_WIRE_WORDS 'W'  /* there: the words of the command, each ended by a NUL */
 
 /* The copy of a record on the serial console, where the kernel and the workload
  * write as well: "\n@@EXHOST TOKEN LENGTH CRC RECORD\n", the crc in hex. */
@@ -26,6 +28,9 @@
 #define XH_WIRE_TOKEN_MAX 64
 
 #define XH_WIRE_PORT 1024
+
+#define XH_WIRE_NONCE 32 /* hex digits */
+#define XH_WIRE_WORDS_MAX (4u << 20)
 
 /* Write all of it; false when the other end is gone. */
 bool xh_wire_write(int fd, const void *data, size_t size);

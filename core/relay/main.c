@@ -28,10 +28,15 @@
 /* Output of a monitor that has ended may be held by others. */
 #define DRAIN_MS 1000
 
+#define BACKLOG 16
+
 /* A monitor drops what does not fit into the pipe of its console. */
 #define SERIAL_PIPE (1 << 20)
 
-enum { SIGNALS, LISTENER, CONNECTION, CONTROL, SERIAL, COUNT };
+enum { SIGNALS, LISTENER, CONNECTION, CONTROL, SERIAL, STRANGERS };
+
+#define EXECS (STRANGERS + XH_RELAY_STRANGERS)
+#define COUNT (EXECS + XH_RELAY_EXECS_POLL)
 
 void xh_relay_start(xh_relay *r, int error, const char *step) {
   static const char *const STEPS[] = XH_REPORTED_STEPS;
@@ -57,7 +62,7 @@ static int listen_at(const char *path) {
   strcpy(address.sun_path, path);
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0 ||
-      listen(fd, 1) != 0)
+      listen(fd, BACKLOG) != 0)
     return -errno;
   return fd;
 }
@@ -103,100 +108,6 @@ static int start_vmm(xh_relay *r) {
   return err;
 }
 
-/* The workload is to be stopped. Where no guest hears it the monitor itself is. */
-static void stop(xh_relay *r, int sig) {
-  char text[16];
-  int size = snprintf(text, sizeof text, "%d", sig);
-  if (r->connection >= 0 && r->greeted) {
-    /* In this order the signal is the first thing that it sees. */
-    xh_wire_send(r->connection, XH_WIRE_STOP, text, (size_t)size);
-    xh_relay_resume();
-  } else if (!r->vmm_ended && r->token == NULL && sig != SIGKILL && !r->asked) {
-    /* A guest that does not care has the whole grace, as any other workload. */
-    r->asked = true;
-    xh_relay_resume();
-    if (!xh_relay_press_keys())
-      kill(r->vmm, SIGTERM);
-  } else if (!r->vmm_ended) {
-    kill(r->vmm, sig == SIGKILL ? SIGKILL : SIGTERM);
-  }
-}
-
-static void take_signals(xh_relay *r) {
-  struct signalfd_siginfo info;
-  while (read(r->signals, &info, sizeof info) == (ssize_t)sizeof info) {
-    int sig = (int)info.ssi_signo;
-    if (sig == SIGCHLD) {
-      if (!r->vmm_ended && waitpid(r->vmm, &r->vmm_status, WNOHANG) == r->vmm)
-        r->vmm_ended = true;
-    } else if (sig != SIGCONT && sig != SIGPIPE) {
-      stop(r, sig);
-    }
-  }
-}
-
-/* Lines "signal N": for the main process of the workload alone. */
-static void take_control(xh_relay *r) {
-  char text[512];
-  ssize_t got = read(r->control, text, sizeof text - 1);
-  text[got > 0 ? got : 0] = '\0';
-  for (char *rest, *line = strtok_r(text, "\n", &rest); line != NULL;
-       line = strtok_r(NULL, "\n", &rest)) {
-    const char *number = strncmp(line, "signal ", 7) == 0 ? line + 7 : "";
-    if (*number != '\0' && r->connection >= 0)
-      xh_wire_send(r->connection, XH_WIRE_SIGNAL, number, strlen(number));
-  }
-}
-
-/* Only the first connection, which is there before any workload is. */
-static void accept_guest(xh_relay *r) {
-  r->connection = accept4(r->listener, NULL, NULL, SOCK_CLOEXEC);
-  if (r->connection < 0)
-    return;
-  unlink(r->socket);
-  close(r->listener);
-  r->listener = -1;
-}
-
-static void take_frame(xh_relay *r, size_t size) {
-  const char *data = (const char *)r->frame + XH_WIRE_HEADER;
-  if (r->frame[0] == XH_WIRE_RECORD)
-    xh_relay_record(r, data, size, false);
-  else if (r->frame[0] == XH_WIRE_STDOUT && r->greeted)
-    xh_wire_write(STDOUT_FILENO, data, size);
-  else if (r->frame[0] == XH_WIRE_STDERR && r->greeted)
-    xh_wire_write(STDERR_FILENO, data, size);
-}
-
-static void hang_up(xh_relay *r) {
-  close(r->connection);
-  r->connection = -1;
-}
-
-static void hear_guest(xh_relay *r) {
-  size_t wanted = XH_WIRE_HEADER;
-  if (r->frame_used >= XH_WIRE_HEADER)
-    wanted += xh_wire_size(r->frame);
-  if (wanted > sizeof r->frame) {
-    hang_up(r); /* not what our init says */
-    return;
-  }
-  if (r->frame_used < wanted) {
-    ssize_t got = recv(r->connection, r->frame + r->frame_used, wanted - r->frame_used,
-                       MSG_DONTWAIT);
-    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
-      hang_up(r);
-    if (got <= 0)
-      return;
-    r->frame_used += (size_t)got;
-  }
-  if (r->frame_used < XH_WIRE_HEADER ||
-      r->frame_used < XH_WIRE_HEADER + xh_wire_size(r->frame))
-    return;
-  take_frame(r, r->frame_used - XH_WIRE_HEADER);
-  r->frame_used = 0;
-}
-
 static void read_serial(xh_relay *r) {
   char bytes[XH_WIRE_MAX];
   ssize_t got = read(r->serial, bytes, sizeof bytes);
@@ -231,15 +142,17 @@ static void tick(xh_relay *r) {
 
 static void dispatch(xh_relay *r, const struct pollfd *fds) {
   if (fds[CONNECTION].revents != 0)
-    hear_guest(r);
+    xh_relay_hear(r);
   if (fds[SERIAL].revents != 0)
     read_serial(r);
   if (fds[LISTENER].revents != 0)
-    accept_guest(r);
+    xh_relay_accept(r);
   if (fds[CONTROL].revents != 0)
-    take_control(r);
+    xh_relay_take_control(r);
   if (fds[SIGNALS].revents != 0)
-    take_signals(r);
+    xh_relay_take_signals(r);
+  xh_relay_execs_dispatch(r, fds + EXECS);
+  xh_relay_strangers_dispatch(r, fds + STRANGERS);
 }
 
 static void run(xh_relay *r) {
@@ -252,6 +165,8 @@ static void run(xh_relay *r) {
       [CONTROL] = {.fd = r->control, .events = POLLIN},
       [SERIAL] = {.fd = r->serial, .events = POLLIN},
     };
+    xh_relay_execs_watch(r, fds + EXECS);
+    xh_relay_strangers_watch(r, fds + STRANGERS);
     if (r->vmm_ended && drained_at == 0)
       drained_at = xh_relay_now() + DRAIN_MS;
     if (r->vmm_ended &&
@@ -261,46 +176,6 @@ static void run(xh_relay *r) {
       dispatch(r, fds);
     tick(r);
   }
-}
-
-/* key=value lines, for the host: how the workload ended, and how its machine did. */
-static void write_report(const xh_relay *r) {
-  char text[1024];
-  int used = snprintf(text, sizeof text, "format=1\nby=%s\n",
-                      !r->greeted    ? "nobody"
-                      : r->by_serial ? "serial"
-                                     : "socket");
-  if (WIFSIGNALED(r->vmm_status))
-    used += snprintf(text + used, sizeof text - (size_t)used, "vmm_signal=%d\n",
-                     WTERMSIG(r->vmm_status));
-  else
-    used += snprintf(text + used, sizeof text - (size_t)used, "vmm_code=%d\n",
-                     WEXITSTATUS(r->vmm_status));
-  if (r->said_end)
-    used += snprintf(text + used, sizeof text - (size_t)used, "%s\n", r->word.end);
-  for (int i = 0; i < used; i++)
-    if (text[i] == ' ')
-      text[i] = '\n';
-  int fd = open(XH_RELAY_REPORT ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (fd < 0 || !xh_wire_write(fd, text, (size_t)used))
-    return;
-  close(fd);
-  rename(XH_RELAY_REPORT ".new", XH_RELAY_REPORT);
-}
-
-/* End as the workload did. */
-static int leave(const xh_relay *r) {
-  sigset_t set;
-  if (r->word.signal > 0) {
-    signal(r->word.signal, SIG_DFL);
-    sigfillset(&set);
-    sigdelset(&set, r->word.signal);
-    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* no core of ours */
-    kill(getpid(), r->word.signal);
-    sigprocmask(SIG_SETMASK, &set, NULL);
-    return 128 + r->word.signal; /* one that ends nobody by default */
-  }
-  return r->said_end && r->word.code >= 0 ? r->word.code : 1;
 }
 
 int main(int argc, char **argv) {
@@ -313,6 +188,8 @@ int main(int argc, char **argv) {
   if (strcmp(argv[1], "-") != 0 && token != NULL)
     relay.token = strdup(token);
   unsetenv("EXHOST_TOKEN");
+  xh_relay_execs_open(&relay);
+  xh_relay_strangers_open(&relay);
   open_all(&relay);
   if (relay.token != NULL && relay.listener < 0) {
     xh_relay_start(&relay, -relay.listener, "listen");
@@ -327,6 +204,5 @@ int main(int argc, char **argv) {
     relay.token != NULL ? xh_relay_now() + START_MS : xh_relay_now();
   run(&relay);
   xh_relay_start(&relay, 0, NULL);
-  write_report(&relay);
-  return leave(&relay);
+  return xh_relay_leave(&relay);
 }

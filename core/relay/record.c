@@ -16,7 +16,7 @@ int64_t xh_relay_now(void) {
   return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
 }
 
-static bool value_of(const char *pairs, const char *key, char *value, size_t size) {
+bool xh_relay_value(const char *pairs, const char *key, char *value, size_t size) {
   size_t length = strlen(key);
   for (const char *at = pairs; at != NULL; at = strchr(at, ' ')) {
     at += *at == ' ';
@@ -31,7 +31,7 @@ static bool value_of(const char *pairs, const char *key, char *value, size_t siz
 
 static int number_of(const char *pairs, const char *key, int absent) {
   char value[24];
-  return value_of(pairs, key, value, sizeof value) ? atoi(value) : absent;
+  return xh_relay_value(pairs, key, value, sizeof value) ? atoi(value) : absent;
 }
 
 /* The first that proves to be the guest's init counts: the socket's before the
@@ -39,10 +39,10 @@ static int number_of(const char *pairs, const char *key, int absent) {
 static void greet(xh_relay *r, const char *pairs, bool serial) {
   char token[XH_WIRE_TOKEN_MAX + 1];
   char by[16] = "";
-  if (r->greeted || !value_of(pairs, "token", token, sizeof token) ||
+  if (r->greeted || !xh_relay_value(pairs, "token", token, sizeof token) ||
       strcmp(token, r->token) != 0)
     return;
-  value_of(pairs, "by", by, sizeof by);
+  xh_relay_value(pairs, "by", by, sizeof by);
   if (serial && strcmp(by, "serial") != 0)
     return;
   unlink(XH_RELAY_ARCHIVE); /* secrets and all: the guest has it */
@@ -58,7 +58,7 @@ static void take_end(xh_relay *r, const char *pairs) {
   r->word.signal = number_of(pairs, "signal", 0);
   r->said_end = true;
   if (error != 0 && !r->started) {
-    value_of(pairs, "step", step, sizeof step);
+    xh_relay_value(pairs, "step", step, sizeof step);
     xh_relay_start(r, error, step);
   }
   if (!r->by_serial && r->connection >= 0)
@@ -85,6 +85,8 @@ void xh_relay_record(xh_relay *r, const char *text, size_t size, bool serial) {
     return;
   if (strcmp(kind, "START") == 0)
     xh_relay_start(r, 0, NULL);
+  else if (strcmp(kind, "NOEXEC") == 0)
+    xh_relay_strangers_refused(r, pairs);
   else if (strcmp(kind, "END") == 0)
     take_end(r, pairs);
 }

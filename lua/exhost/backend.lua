@@ -136,6 +136,38 @@ function backend.load(name, lua_path)
     table.concat(backend.names(lua_path), ", ")), "not_found"
 end
 
+local function command_files(root, name)
+  local dir = dirs.open(root .. "/backends/" .. name .. "/cli")
+  local list = {}
+  for _, file in ipairs(dir and dir:list() or {}) do
+    list[#list + 1] = file:match("^([a-z][a-z0-9_-]*)%.lua$")
+  end
+  if dir then dir:close() end
+  table.sort(list)
+  return list
+end
+
+--- The commands that backends bring along: NAME-FILE for each backends/NAME/cli/FILE.lua.
+---@param lua_path string?
+---@return string[] names, table<string, string> modules by name
+function backend.commands(lua_path)
+  local names, modules = {}, {}
+  local roots = backend.roots(lua_path)
+  for _, name in ipairs(backend.names(lua_path)) do
+    for _, root in ipairs(roots) do
+      if exists(root .. "/backends/" .. name .. "/init.lua") then
+        for _, file in ipairs(command_files(root, name)) do
+          names[#names + 1] = name .. "-" .. file
+          modules[name .. "-" .. file] = "backends." .. name .. ".cli." .. file
+        end
+        break
+      end
+    end
+  end
+  install_searcher(roots)
+  return names, modules
+end
+
 --- Names of all backends that can be found.
 ---@return string[]
 function backend.names(lua_path)

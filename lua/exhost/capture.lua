@@ -9,9 +9,9 @@ local capture = {}
 
 local MAX_OUTPUT = 65536
 
-local function read(memory)
+local function read(memory, max)
   local file = io.open("/proc/self/fd/" .. memory:number(), "rb")
-  local text = file and file:read(MAX_OUTPUT) or ""
+  local text = file and file:read(max) or ""
   if file then file:close() end
   return text
 end
@@ -31,9 +31,10 @@ end
 
 --- Run argv to its end. Suspends.
 ---@param argv string[] the first is the path of the program
----@param options { seconds: number, env: string[]?, input: string?, both: boolean? } input: of its
---- stdin; both: stderr goes where stdout goes
----@return string? stdout at most 64 KiB of it; nil when it failed
+---@param options { seconds: number, env: string[]?, input: string?, max: integer?,
+--- errors: boolean?, fds: table<integer, integer>? } input: of its stdin; max: bytes of stdout,
+--- default 64 KiB; errors: stderr is taken as well; fds: [number there] = number here, borrowed
+---@return string? stdout at most so many bytes of it; nil when it failed
 ---@return string? err "exit status 1", "killed by signal 9", "timeout", or why it cannot run
 ---@return string? printed what it wrote before it failed
 function capture.run(argv, options)
@@ -47,9 +48,11 @@ function capture.run(argv, options)
       return nil, err
     end
   end
-  local status, signal = async.with_deadline(options.seconds, run, argv, options.env,
-    { [0] = input and input:number(), [1] = out:number(), [2] = options.both and out:number() })
-  local text = read(out)
+  local fds = { [0] = input and input:number(), [1] = out:number(),
+    [2] = options.errors and out:number() or nil }
+  for there, here in pairs(options.fds or {}) do fds[there] = here end
+  local status, signal = async.with_deadline(options.seconds, run, argv, options.env, fds)
+  local text = read(out, options.max or MAX_OUTPUT)
   out:close()
   if input then input:close() end
   if status == 0 and signal == 0 then return text end

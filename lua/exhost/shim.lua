@@ -124,9 +124,10 @@ function Shim:close()
 end
 
 --- Send a control line to an execution's shim. Code `not_found`: the shim is gone.
+---@param fifo string? the FIFO's name, where it is not the shim that listens
 ---@return true? ok, string? err, string? code
-function shim.control(dir, line)
-  local ok, err, code = dir:fifo_write("control", line .. "\n")
+function shim.control(dir, line, fifo)
+  local ok, err, code = dir:fifo_write(fifo or "control", line .. "\n")
   if ok then return true end
   -- EPIPE: it went between the opening and the writing.
   if code == "ENXIO" or code == "ENOENT" or code == "EPIPE" then

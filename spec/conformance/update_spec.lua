@@ -4,9 +4,10 @@ local MIB = 1024 * 1024
 
 describe(c.name .. ": update", function()
   it("changes a limit of what runs, or says that it cannot", c.with(function(ex)
-    local request = c.request(c.sh "sleep 30", { resources = { ram = { size = 64 * MIB } } })
+    -- Enough for a machine's kernel, too.
+    local request = c.request(c.sh "sleep 30", { resources = { ram = { size = 128 * MIB } } })
     assert(ex:start(request))
-    local ok, err, code = ex:update(request.execution_id, { memory = "128m" })
+    local ok, err, code = ex:update(request.execution_id, { memory = "256m" })
     -- A backend, a machine or an engine may have no way to; it says so.
     assert.is_true(ok == true or code == "unsupported", err)
     assert.equal("running", ex:status(request.execution_id))

@@ -1,4 +1,6 @@
 local go = require "embed.go"
+local guest_image = require "support.guest_image"
+local machines = require "support.machines"
 local program = require "embed.program"
 local scratch = require "support.scratch"
 
@@ -9,6 +11,11 @@ local function runs(script, seconds)
       EXHOST_STORM_SECONDS = tostring(seconds or 1) }
     for _, name in ipairs { "DOCKER_HOST", "EXHOST_DOCKER_SOCKET", "EXHOST_TEST_IMAGE" } do
       env[name] = os.getenv(name)
+    end
+    if machines.possible() then
+      guest_image.write(path)
+      env.EXHOST_FIRECRACKER = machines.BINARY
+      env.EXHOST_TEST_KERNEL, env.EXHOST_TEST_INITRD = path .. "/kernel", path .. "/initrd"
     end
     program.sh(go.SETUP .. "cd bindings/go\n" .. script,
       { env = env, limit = 300 + (seconds or 0) })

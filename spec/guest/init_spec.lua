@@ -66,6 +66,34 @@ describe("the guest's init", function()
     assert.equal("1234\n55\n55\n", output)
   end)
 
+  describe("finds users by the guest's own names:", function()
+    local FILES = {
+      ["/etc/passwd"] = "root:x:0:0::/root:/bin/sh\nbroken\nweb:x:33:44:web user:/:/bin/false\n",
+      ["/etc/group"] = "root:x:0:\nwww:x:44:\nlog:x:50:other,web\nno:x:51:webmaster\nvm:x:52:web\n",
+    }
+    for user, expected in pairs { web = "33\n44\n44 50 52\n", ["web:log"] = "33\n50\n50\n",
+      ["web:7"] = "33\n7\n7\n", ["9:vm"] = "9\n52\n52\n", root = "0\n0\n0\n" } do
+      it(user, function()
+        local _, output = guest.run({ argv = { "/bin/sh", "-c", "id -u; id -g; id -G" },
+          user = user }, { files = FILES })
+        assert.equal(expected, (output:gsub("id: [^\n]*\n", ""))) -- busybox minds the broken line
+      end)
+    end
+
+    for user, errno in pairs { nobody = 2, ["web:nothing"] = 3, webmaster = 2 } do
+      it(user .. " is none", function()
+        local records, output = guest.run({ argv = { "/bin/echo", "no" }, user = user },
+          { files = FILES })
+        assert.same({ "failed", "user", tostring(errno), "" },
+          { last(records).kind, last(records).step, last(records).error, output })
+      end)
+    end
+
+    it("without such files there is none", function()
+      assert.equal("2", last((guest.run { argv = { "/bin/true" }, user = "web" })).error)
+    end)
+  end)
+
   it("enters the working directory", function()
     local _, output = sh("pwd", { working_directory = "/bin" })
     assert.equal("/bin\n", output)

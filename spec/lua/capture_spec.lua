@@ -35,5 +35,14 @@ describe("a program that is run for what it prints", function()
 
   it("is not read for ever", scratch.with(function()
     assert.equal(65536, #sh "head -c 1000000 /dev/zero")
+    assert.equal(100000, #sh("head -c 1000000 /dev/zero", { max = 100000 }))
   end))
+
+  it("is heard on stderr where that is wanted, and has descriptors that it is given",
+    scratch.with(function(dir)
+      assert.equal("out\n", (sh "echo out; echo err >&2"))
+      assert.equal("out\nerr\n", (sh("echo out; echo err >&2", { errors = true })))
+      assert.equal("", (sh("echo made >/proc/self/fd/7/file", { fds = { [7] = dir:fd() } })))
+      assert.equal("made\n", dir:read("file", 100))
+    end))
 end)

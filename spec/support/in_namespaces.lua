@@ -41,20 +41,25 @@ function in_namespaces.parse(console)
 end
 
 --- Run a job.
----@param job table argv, and environment, uid, gid, working_directory, scripts = { name = text }
+---@param job table argv, and environment, user, uid, gid, working_directory, scripts (text by name)
 ---@return table records, string output, integer status of the namespaces' end
 function in_namespaces.run(job, options)
   local root = "/tmp/exhost-guest-root-" .. system.random_hex(4)
   local names = {}
   for name in pairs(job.scripts or {}) do names[#names + 1] = name end
   table.sort(names)
-  local body = { argv = job.argv, environment = job.environment or { "PATH=/bin" }, uid = job.uid,
-    gid = job.gid, working_directory = job.working_directory or "/", scripts = names }
+  local body = { argv = job.argv, environment = job.environment or { "PATH=/bin" },
+    user = job.user, uid = job.uid, gid = job.gid,
+    working_directory = job.working_directory or "/", scripts = names }
   os.execute("mkdir -p " .. root .. "/exhost " .. root .. "/bin " .. root .. "/tmp")
   write(root .. "/bin/busybox", guest_image.busybox())
   os.execute(string.format("cp %s/exhost-init %s/init; cd %s/bin && chmod 755 busybox && "
     .. "for a in sh echo sleep true false id cat pwd kill ps; do ln -s busybox $a; done",
     build.libexec, root, root))
+  for name, data in pairs(options and options.files or {}) do
+    os.execute("mkdir -p " .. (root .. name):match("^(.*)/"))
+    write(root .. name, data)
+  end
   write(root .. "/exhost/job", options and options.job
     or guest.job(body, job.scripts or {}, TOKEN))
   local command = string.format("exec timeout -s KILL 30 unshare --mount --pid --fork "

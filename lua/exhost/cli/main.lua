@@ -28,6 +28,31 @@ local COMMANDS = {
 local KNOWN = {}
 for _, name in ipairs(COMMANDS) do KNOWN[name] = true end
 
+local commands = { options = GLOBAL }
+
+--- All commands: ours, then those of backends.
+---@param lua_path string?
+---@return string[]
+function commands.list(lua_path)
+  local list = { unpack(COMMANDS) }
+  for _, name in ipairs((require("exhost.backend").commands(lua_path))) do
+    list[#list + 1] = name
+  end
+  return list
+end
+
+--- A command by its name; backends are looked at only where it is none of ours.
+---@param lua_path string?
+---@return table? command, string? err nil, and no err: there is none
+function commands.load(name, lua_path)
+  if KNOWN[name] then return require("exhost.cli." .. name) end
+  local _, modules = require("exhost.backend").commands(lua_path)
+  if not modules[name] then return nil end
+  local ok, command = pcall(require, modules[name])
+  if ok and type(command) == "table" then return command end
+  return nil, ok and modules[name] .. " answers no table" or tostring(command):match("^[^\n]*")
+end
+
 -- Before the command only: `run -e` is another.
 local CODE = { "-e", key = "code", value = "CODE", many = true }
 
@@ -48,7 +73,7 @@ local function wants_json(argv)
   return false
 end
 
-local function run(argv, commands)
+local function run(argv)
   local global, err = args.parse(argv, 1, with_global { CODE }, true)
   local ctx = context.new(global or { json = wants_json(argv) })
   if not global then return ctx:usage(err) end
@@ -58,12 +83,14 @@ local function run(argv, commands)
     name = name or "help"
     if global.help then return commands.help(ctx, { name ~= "help" and name or nil }) end
   end
-  if not KNOWN[name] then
+  local command
+  command, err = commands.load(name, global.lua_path)
+  if not command then
     ctx.json = ctx.json or wants_json(argv)
+    if err then return ctx:fail(name .. ": " .. err, "denied") end
     return ctx:usage(string.format("unknown command %q%s; see exhost help", name,
-      args.hint(name, COMMANDS)))
+      args.hint(name, commands.list(global.lua_path))))
   end
-  local command = require("exhost.cli." .. name)
   local parsed
   parsed, err = args.parse(global, 2, with_global(command.options), command.stop_at_word)
   if not parsed then
@@ -83,11 +110,9 @@ local function run(argv, commands)
   return command.run(ctx, parsed)
 end
 
-local commands = {
-  help = function(ctx, words) return require("exhost.cli.help").run(ctx, words) end,
-  list = COMMANDS,
-  options = GLOBAL,
-}
+function commands.help(ctx, words)
+  return require("exhost.cli.help").run(ctx, words)
+end
 package.loaded["exhost.cli.commands"] = commands
 
 --- Entered by bindings/host.c.
@@ -103,7 +128,7 @@ return function(argv, set_exit_code)
     return set_exit_code(require("exhost.cli.conformance").main(argv, 2))
   end
   async.spawn(function()
-    local code = run(argv, commands)
+    local code = run(argv)
     set_exit_code(code or 0)
     async.cancel_all()
   end, { on_error = function(message)

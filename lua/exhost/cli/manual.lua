@@ -42,17 +42,18 @@ local function sections(out, list)
   end
 end
 
----@param commands table list and options
+---@param names string[] the commands
+---@param global table[] options of every command
 ---@param load fun(name: string): table
 ---@return string troff
-return function(commands, load)
+return function(names, global, load)
   local out = { '.TH EXHOST 1', ".SH NAME", "exhost \\- run, follow and stop jobs", ".SH SYNOPSIS",
     "\\fBexhost\\fR [\\fIOPTIONS\\fR] \\fICOMMAND\\fR \\&..." }
   sections(out, TEXT)
   out[#out + 1] = ".SH OPTIONS"
-  options(out, commands.options)
+  options(out, global)
   out[#out + 1] = ".SH COMMANDS"
-  for _, name in ipairs(commands.list) do
+  for _, name in ipairs(names) do
     local command = load(name)
     out[#out + 1] = ".SS exhost " .. escape(command.usage)
     out[#out + 1] = escape(command.summary)

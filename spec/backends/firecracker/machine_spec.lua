@@ -47,6 +47,13 @@ describe("a microVM", function()
     assert.equal("script b c\n/bin\n33\nb c\n", assert(ex:run(asked)).stdout)
   end))
 
+  it("says that the guest has no such user", with(function(ex, request)
+    local asked = request "true"
+    asked.engine_spec.params.user = "nosuch"
+    local _, err = ex:start(asked)
+    assert.matches('become user "nosuch" %(names have to be in the guest', err)
+  end))
+
   it("tells of a script that failed", with(function(ex, request)
     local r = ex:run(request("echo no", nil, { provision_scripts = { a = "ZXhpdCAzCg==" } }))
     assert.same({ "start_failed", 3, 'provision script "a" exited with code 3', "" },

@@ -36,9 +36,11 @@ describe("the params of a microVM", function()
     { { cmd = "", environment = { "A=1" } }, "environment is for a command" },
     { { cmd = "", working_directory = "/" }, "working_directory is for a command" },
     { { environment = { "A" } }, "environment[1]: expected KEY=VALUE" },
-    { { user = "root" }, 'user: expected "uid" or "uid:gid" in numbers, got "root"' },
+    { { user = "a b" }, 'user: expected "user" or "user:group", numbers or names of the guest, '
+      .. 'got "a b"' },
     { { user = "4294967295" }, "user: expected" },
-    { { user = "1:x" }, "user: expected" },
+    { { user = "1:" }, "user: expected" }, { { user = "a:b:c" }, "user: expected" },
+    { { user = "-x" }, "user: expected" },
     { { kernel_args = "a\nb" }, "kernel_args: a control character cannot be in it" },
     { { kernel_args = "rdinit=/x" }, 'kernel_args: "rdinit" cannot be given along with a command' },
     { { kernel_args = "quiet exhost.report=serial" }, '"exhost.report" is set by exhost itself' },

@@ -5,12 +5,14 @@ local params = require "backends.firecracker.params"
 
 local FACTS = { binary = "/bin/firecracker", version = "1.16.1", memory = 8 * 2 ^ 30 }
 
-local function plan(fields, own)
+local function plan(fields, own, found)
   local raw = { job_id = "job-1", execution_id = "job-1", engine_spec = { type = "firecracker",
     params = own or { kernel_image = "/k", root_file_system = "/r", cmd = { "true" } } } }
   for key, value in pairs(fields or {}) do raw[key] = value end
   local asked = assert(request.normalise(raw, { params = { firecracker = params } }))
-  return machine.plan(asked, FACTS)
+  local facts = { volumes = found }
+  for key, value in pairs(FACTS) do facts[key] = value end
+  return machine.plan(asked, facts, { output_size = 2 ^ 30 })
 end
 
 local function size(ram, cores)
@@ -61,7 +63,6 @@ describe("the plan of a microVM", function()
   end)
 
   for field, value in pairs {
-    inputs = { { source = "/a", target = "/b" } }, outputs = { { source = "a", target = "/b" } },
     keys = { { type = "ssh", file = "k" } }, ports_to_bind = { { executor_port = 80 } },
   } do
     it("refuses " .. field .. ", never ignores them", function()
@@ -70,6 +71,29 @@ describe("the plan of a microVM", function()
       assert.matches("^" .. field .. ": ", err)
     end)
   end
+
+  it("gives volumes drives after the disk, in the order of their targets", function()
+    local fields = { results_dir = "/res/", inputs = { { source = "/src", target = "/z/" } },
+      outputs = { { source = "/res/out", target = "/a" } }, resources = { disk = { size = 1 } } }
+    local found = { ["inputs[1]"] = { source = "/real/src" }, ["outputs[1]"] = true }
+    local body = assert(plan(fields, nil, found))
+    assert.equal('[{"drive_id":"root","is_read_only":false,"is_root_device":false,'
+      .. '"path_on_host":"/r"},{"drive_id":"vdb","is_read_only":false,"is_root_device":false,'
+      .. '"path_on_host":"vdb.ext4"},{"drive_id":"vdc","is_read_only":true,'
+      .. '"is_root_device":false,"path_on_host":"vdc.ext4"}]', json.encode(body.config.drives))
+    assert.same({ { "output", "/a", "out", 4194304 }, { "input", "/z", "/real/src" } },
+      { { body.volumes[1].kind, body.volumes[1].target, body.volumes[1].name,
+        body.volumes[1].size }, { body.volumes[2].kind, body.volumes[2].target,
+        body.volumes[2].source } })
+    body = assert(plan(fields, { kernel_image = "/k", initrd = "/i", cmd = { "true" } }, found))
+    assert.equal("vda", body.config.drives[1].drive_id)
+    for _, source in ipairs { "/elsewhere", "a/b", "..", "stdout.log", "/res", "-x", "a b" } do
+      fields.outputs[1].source = source
+      local _, err, code = plan(fields, nil, found)
+      assert.equal("invalid", code)
+      assert.matches("^outputs%[1%].source: expected a name", err)
+    end
+  end)
 
   it("refuses GPUs, metadata, and scripts without a command", function()
     local _, err, code = plan { resources = { gpus = { { uuid = "GPU-1" } } } }

@@ -26,7 +26,7 @@ end
 --- Run podman to its end; what it says is the error. Suspends.
 local function podman(self, ...)
   local ok, err, said = capture.run({ "/usr/bin/podman", ... },
-    { seconds = 60, env = self.environment, both = true })
+    { seconds = 60, env = self.environment, errors = true })
   if ok then return ok end
   return nil, said and said:match("[^\n]+") or err, "engine"
 end

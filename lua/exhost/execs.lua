@@ -1,5 +1,5 @@
---- One more process inside a running execution, through its shim (core/shim/execs.h): it
--- has the job's user, directory, environment, limits and control group.
+--- One more process inside a running execution, through whatever supervises it and speaks as
+-- core/shim/execs.h says: the shim itself, or what stands between it and a machine.
 
 local async = require "exhost.async"
 local channel = require "exhost.channel"
@@ -61,10 +61,10 @@ local function prepare(self, argv, limit)
   return true
 end
 
---- A shim that dies says nothing more.
-local function listen_for_the_end(self, execution)
-  local handle, err, code = channel.fifo_hangup(execution.dir, "control", function()
-    self.handles.shim = nil
+--- A supervisor that dies says nothing more.
+local function listen_for_the_end(self, dir, fifo)
+  local handle, err, code = channel.fifo_hangup(dir, fifo, function()
+    self.handles.supervisor = nil
     self.gone = true
     self:ring()
   end)
@@ -72,17 +72,20 @@ local function listen_for_the_end(self, execution)
     if code == "ENXIO" then return nil, "it is not running", "already_completed" end
     return nil, err, "io"
   end
-  self.handles.shim = handle
+  self.handles.supervisor = handle
   return true
 end
 
 local STEPS = { too_many = "too many at once", argv = "read the command",
-  output = "open its output" }
+  output = "open its output", guest = "reach the guest" }
 
 local function failure(argv, text)
   local errno, step = text:match("error (%d+) ?(%S*)")
   if not errno then return nil end
   if step == "phase" then return "it is not running", "already_completed" end
+  if step == "unheard" then
+    return "its supervisor has no way to ask for a process there", "unsupported"
+  end
   local why, name = system.error_text(tonumber(errno))
   local what = step == "exec" and "execute " .. argv[1] or STEPS[step] or step
   return what .. ": " .. why, "engine", { errno = tonumber(errno), name = name, step = step,
@@ -115,31 +118,36 @@ local function finish(self, argv, pipe_grace)
   return result
 end
 
-local function run(self, execution, name, argv)
-  local settings = execution.settings
+local function run(self, where, name, argv, settings)
   local ok, err, code = prepare(self, argv, settings.output_limit)
-  if ok then ok, err, code = listen_for_the_end(self, execution) end
-  if ok then ok, err, code = shim.control(execution.dir, "exec " .. name) end
+  if ok then ok, err, code = listen_for_the_end(self, where.dir, where.fifo) end
+  if ok then ok, err, code = shim.control(where.dir, "exec " .. name, where.fifo) end
   if not ok then return nil, err, code == "not_found" and "already_completed" or code end
   return finish(self, argv, settings.pipe_grace)
 end
 
+local execs = {}
+
 --- Run argv and wait for its end. Suspends; when the caller is interrupted it is killed.
----@param execution table see lua/exhost/backend.lua
+---@param where { dir: exhost.dir, fifo: string } the folder that the supervisor works in, and the
+--- name of the FIFO there that it listens to
 ---@param argv string[]
 ---@param options { targets: { stdout: integer, stderr: integer }? } descriptors taken over,
 --- for output that is not to be kept in memory
+---@param settings table output_limit, pipe_grace
 ---@return table? result exit_code, signal, stdout, stderr, truncated{stdout, stderr}
 ---@return string? err, string? code, table? data
-return function(execution, argv, options)
+function execs.run(where, argv, options, settings)
   local name = "exec-" .. system.random_hex(8)
-  local ok, err = execution.dir:mkdir(name)
-  local dir = ok and execution.dir:open(name)
+  local ok, err = where.dir:mkdir(name)
+  local dir = ok and where.dir:open(name)
   if not dir then return nil, "exec: " .. tostring(err), "io" end
   local self = setmetatable({ dir = dir, handles = {}, targets = options.targets or {} }, Exec)
-  local result, why, code, data = run(self, execution, name, argv)
+  local result, why, code, data = run(self, where, name, argv, settings)
   self:close()
   dir:close()
-  execution.dir:remove_tree(name)
+  where.dir:remove_tree(name)
   return result, why, code, data
 end
+
+return execs

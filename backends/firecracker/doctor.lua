@@ -1,0 +1,40 @@
+--- What `exhost doctor` says of microVMs on this machine.
+
+local ext4 = require "backends.firecracker.ext4"
+local host = require "backends.firecracker.host"
+
+local function finding(name, status, found, advice)
+  return { name = "firecracker " .. name, status = status, found = found, advice = advice }
+end
+
+local function kvm()
+  local file, err = io.open("/dev/kvm", "r+b")
+  if file then
+    file:close()
+    return finding("kvm", "ok", "/dev/kvm can be opened")
+  end
+  return finding("kvm", "warn", err, "load the module of this processor (kvm_intel, kvm_amd), or "
+    .. "let this user open it (group kvm)")
+end
+
+local function tools()
+  for _, name in ipairs { "mke2fs", "debugfs" } do
+    local path, err = ext4.program(name)
+    if not path then
+      return finding("volumes", "warn", err, "without it microVMs have no Inputs and Outputs")
+    end
+  end
+  return finding("volumes", "ok", "mke2fs and debugfs")
+end
+
+--- Binary, KVM, and what volumes need. Suspends.
+---@param backend exhost.FirecrackerBackend
+return function(backend)
+  local binary, err = host.binary(backend.settings)
+  local version
+  if binary then version, err = host.version(backend.versions, binary) end
+  if not version then
+    return { finding("binary", "warn", err, "without one other backends work") }
+  end
+  return { finding("binary", "ok", string.format("%s, %s", binary, version.text)), kvm(), tools() }
+end

@@ -1,0 +1,93 @@
+// Package firecracker takes the place of a DMS's own executor/firecracker: the same names,
+// with the workload's own exit code, its logs, and every method of the interface.
+package firecracker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	exhost "github.com/exhost/exhost/bindings/go"
+)
+
+// Executor has all methods of a DMS's executor.
+type Executor struct {
+	*exhost.Executor
+}
+
+// EngineType is the type of an EngineSpec for a microVM.
+const EngineType = "firecracker"
+
+// ErrNotInstalled says that there is no binary that answers.
+var ErrNotInstalled = errors.New("firecracker is not installed")
+
+// NewExecutor opens the executor of that id in the default state folder ($EXHOST_STATE_DIR
+// sets it). The binary is the one of the settings, else of $EXHOST_FIRECRACKER. The second
+// argument, a file system in DMS, is not used.
+func NewExecutor(ctx context.Context, _ any, id string) (*Executor, error) {
+	return Open(ctx, id, exhost.Options{})
+}
+
+// Open is NewExecutor with options.
+func Open(ctx context.Context, id string, options exhost.Options) (*Executor, error) {
+	options.Backend = EngineType
+	e, err := exhost.NewExecutor(ctx, id, options)
+	if err == nil {
+		if err = e.Call(ctx, "health", nil, nil); err != nil {
+			e.Close()
+		}
+	}
+	if errors.Is(err, exhost.ErrUnavailable) {
+		return nil, fmt.Errorf("%w (%v)", ErrNotInstalled, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Executor{e}, nil
+}
+
+// FindRunningVM gives the id of the execution that holds a job; with an executionID, only if
+// it is that one. Else an error that is exhost.ErrNotFound.
+func (e *Executor) FindRunningVM(ctx context.Context, jobID, executionID string) (string, error) {
+	id, err := e.FindRunningContainer(ctx, jobID)
+	if errors.Is(err, exhost.ErrNotFound) || err == nil && executionID != "" && id != executionID {
+		return "", fmt.Errorf("unable to find the VM of job %s, execution %q: %w", jobID,
+			executionID, exhost.ErrNotFound)
+	}
+	return id, err
+}
+
+// EngineBuilder puts an EngineSpec together.
+type EngineBuilder struct {
+	*exhost.EngineBuilder
+}
+
+// NewFirecrackerEngineBuilder begins an EngineSpec for an image of a file system; "" is none.
+func NewFirecrackerEngineBuilder(rootFileSystem string) *EngineBuilder {
+	return (&EngineBuilder{exhost.NewEngineBuilder(EngineType)}).WithRootFileSystem(rootFileSystem)
+}
+
+func (b *EngineBuilder) with(key, value string) *EngineBuilder {
+	b.With(key, value)
+	return b
+}
+
+// WithRootFileSystem sets the machine's disk.
+func (b *EngineBuilder) WithRootFileSystem(path string) *EngineBuilder {
+	return b.with("root_file_system", path)
+}
+
+// WithKernelImage sets the kernel.
+func (b *EngineBuilder) WithKernelImage(path string) *EngineBuilder {
+	return b.with("kernel_image", path)
+}
+
+// WithInitrd sets the archive for the first file system.
+func (b *EngineBuilder) WithInitrd(path string) *EngineBuilder {
+	return b.with("initrd", path)
+}
+
+// WithKernelArgs adds to the kernel's command line.
+func (b *EngineBuilder) WithKernelArgs(words string) *EngineBuilder {
+	return b.with("kernel_args", words)
+}
