@@ -99,7 +99,7 @@ end
 
 --- Put one in the place of what has its name, from policy.read().
 function Policies:put(found)
-  if self.workers[found.name] then self.workers[found.name]:close() end
+  if self.workers[found.name] then self.workers[found.name]:retire() end
   self.workers[found.name] = worker.new(found, self.limits)
 end
 
@@ -156,7 +156,7 @@ function Policies:reload()
         self.workers[name] = fresh
         changes[#changes + 1] = { name = name, to = about.version,
           from = old and old.about and old.about.version }
-        if old then old:close() end
+        if old then old:retire() end
       else
         fresh:close()
       end
@@ -178,7 +178,7 @@ function Policies:rollback(name)
   local about, err, code = older:load()
   if not about then return nil, err, code end
   self.workers[name] = older
-  one:close()
+  one:retire()
   return about
 end
 
@@ -245,15 +245,16 @@ function Policies:decide(request, gpus, host)
     local log
     log, err, code = one:call(asked, host)
     if not log then return nil, err, code end
+    local version = (one.about or one.last).version -- its process may have ended since
     if log.refused then
-      return nil, string.format("policy %s version %s refuses: %s", name, one.about.version,
+      return nil, string.format("policy %s version %s refuses: %s", name, version,
         log.refused), "denied"
     end
     for _, part in ipairs { "config", "env" } do
       local ok, why = merge(decision[part], log[part] or {})
       if not ok then return nil, "policies: " .. why, "policy" end
     end
-    table.insert(decision.policies, { name = name, version = one.about.version })
+    table.insert(decision.policies, { name = name, version = version })
   end
   return decision
 end

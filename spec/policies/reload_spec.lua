@@ -1,5 +1,6 @@
 --- Policies change in a host that stays up: all or nothing, and back again.
 
+local async = require "exhost.async"
 local policy = require "exhost.policy"
 local scratch = require "support.scratch"
 
@@ -49,6 +50,34 @@ describe("reload", function()
     assert.equal(1, value(policies))
     assert.equal("not_found", select(3, policies:rollback("cpu")))
   end))
+
+  it("gives each job that starts meanwhile one version or the other, whole", with(
+    function(policies, file)
+      assert.equal(1, value(policies))
+      local decided = { [1] = 0, [2] = 0 }
+      local work = {}
+      for i = 1, 20 do
+        work[i] = function()
+          for _ = 1, 5 do
+            local config = assert(policies:decide({}, {}, {})).config
+            assert.equal(config.A.value, config.B.value)
+            decided[config.A.value] = decided[config.A.value] + 1
+          end
+        end
+      end
+      work[21] = function()
+        async.yield()
+        write(file, source("2", "c.A = 2; c.B = 2"))
+        policies:reload()
+      end
+      write(file, source("1b", "c.A = 1; c.B = 1"))
+      policies:reload()
+      for _, result in ipairs(async.all(work)) do
+        assert.is_nil(result[2]) -- a message, had it failed
+      end
+      assert.equal(100, decided[1] + decided[2])
+      assert.equal(2, value(policies))
+    end))
 
   it("leaves the old one in place when the new one is bad, and says why", with(
     function(policies, file)

@@ -42,6 +42,7 @@ local function question(self, request, host)
 end
 
 ---@class exhost.PolicyWorker
+---@field retired boolean? another version has its place
 ---@field about table? what the policy says of itself, while its process runs
 ---@field last table? the same of an earlier process
 ---@field told string? what its process knows of the machine
@@ -71,6 +72,12 @@ function Worker:close()
   local wake = self.wake
   self.wake = nil
   if wake then wake(nil, "its process ended") end
+end
+
+--- Another version takes its place: end when those who ask already have their answers.
+function Worker:retire()
+  self.retired = true
+  if not self.busy and #self.queue == 0 then self:close() end
 end
 
 --- End the process when nobody has asked for a while.
@@ -198,6 +205,7 @@ local function in_turn(self, fn, ...)
   self.busy, self.used = false, loop.now()
   local next_one = table.remove(self.queue, 1)
   if next_one then next_one(true) end
+  if self.retired then self:retire() end
   return value, err, code
 end
 
