@@ -83,8 +83,8 @@ static int listen_loopback(lua_State *L) {
   return 2;
 }
 
-/* connect(dir, name) -> fd number, the caller's; ECONNREFUSED, ENOENT: nobody is there.
- */
+/* connect(dir, name) -> fd number, non-blocking, the caller's; ECONNREFUSED, ENOENT:
+ * nobody is there; EAGAIN: it has no room for more. */
 static int listen_connect(lua_State *L) {
   int dir = xh_check_dir(L, 1);
   int fd = xh_listen_connect(dir, xh_check_name(L, 2));

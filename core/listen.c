@@ -14,7 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { BACKLOG = 64, NAME_SIZE = 64 };
+enum { BACKLOG = 1024, NAME_SIZE = 64 };
 
 struct xh_listen {
   uv_poll_t poll;
@@ -34,10 +34,12 @@ static int address_of(struct sockaddr_un *a, int dir, const char *name) {
            : UV_ENAMETOOLONG;
 }
 
+/* A connect that waits would wait for ever for a host that takes nobody. */
 int xh_listen_connect(int dir, const char *name) {
   struct sockaddr_un a;
   int err = address_of(&a, dir, name);
-  int fd = err < 0 ? -1 : socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int fd =
+    err < 0 ? -1 : socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0)
     return err < 0 ? err : -errno;
   if (connect(fd, (struct sockaddr *)&a, sizeof a) == 0)
@@ -87,10 +89,10 @@ static int bind_name(int fd, int dir, const char *name) {
   if (err < 0)
     return err;
   int other = xh_listen_connect(dir, name);
-  if (other >= 0) {
+  if (other >= 0)
     close(other);
+  if (other >= 0 || other == UV_EAGAIN)
     return UV_EADDRINUSE;
-  }
   if (other == UV_ECONNREFUSED)
     unlinkat(dir, name, 0);
   /* The folder is 0700, so there is no moment in which others could connect. */

@@ -32,7 +32,8 @@ int xh_listen_loopback(xh_listen **out, uv_loop_t *loop, int port,
  * NULL. */
 void xh_listen_close(xh_listen *l);
 
-/* Connect to `name` in a folder. Returns a descriptor or a negative uv error. */
+/* Connect to `name` in a folder. Returns a non-blocking descriptor or a negative uv
+ * error: UV_EAGAIN when nobody is taken in and no more may wait. */
 int xh_listen_connect(int dir, const char *name);
 
 #endif

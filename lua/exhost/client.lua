@@ -23,6 +23,10 @@ Client.__index = Client
 function client.open(dir, options)
   options = options or {}
   local fd, err, code = listen.connect(dir, options.socket or server.SOCKET)
+  if code == "EAGAIN" then
+    return nil, "the host that serves takes nobody: more wait for it than it has room for",
+      "unavailable"
+  end
   if not fd then
     local nobody = code == "ENOENT" or code == "ECONNREFUSED"
     return nil, nobody and "no host serves this executor" or err, nobody and "unavailable" or "io"

@@ -421,7 +421,7 @@ function listen.wrap(fd, fn) end
 ---@return exhost.listen? listener, integer|string port_or_err, string? code
 function listen.loopback(port, fn) end
 
---- Connect to a socket in a folder.
+--- Connect to a socket in a folder. EAGAIN: as many wait for its host as may.
 ---@param dir exhost.dir
 ---@param name string
 ---@return integer? fd, string? err, string? code

@@ -165,6 +165,62 @@ describe("a host that serves", function()
       assert.equal(1, serving.count)
     end))
 
+  it("hangs up on a client that reads nothing, and delays no other", with(function(one, ex, serving)
+    local fd = assert(listen.connect(ex.state.dir, server.SOCKET))
+    local deaf = outlet.open(fd, 256 * 1024 * 1024, function() end)
+    local asked = json.encode { id = 1, method = "methods" } .. "\n"
+    for i = 1, 60000 do
+      if serving.count == 1 then break end -- the other client's
+      deaf:put(asked)
+      if i % 500 == 0 then
+        async.yield()
+        assert.equal("spec", one:call("id").id)
+      end
+    end
+    deaf:close()
+    assert.equal(1, serving.count)
+  end))
+
+  it("answers five hundred clients, and is rid of them when they go", with(
+    function(one, ex, serving)
+      local clients = {}
+      for i = 1, 500 do
+        clients[i] = bare(ex)
+        clients[i].writer:put(json.encode { id = i, method = "id" } .. "\n")
+      end
+      for i = 1, 500 do assert.equal(i, assert(clients[i].expect(1)).id) end
+      assert.equal(501, serving.count)
+      for i = 1, 500 do clients[i].close() end
+      for _ = 1, 1000 do
+        if serving.count == 1 then break end
+        async.sleep(0.005)
+      end
+      assert.equal(1, serving.count)
+      assert.equal("spec", one:call("id").id)
+    end))
+
+  it("blocks nobody while it takes no one in", with(function(one, ex, serving)
+    local waiting, refusal = {}, nil
+    for _ = 1, 5000 do -- no turn for the host meanwhile
+      local fd, _, code = listen.connect(ex.state.dir, server.SOCKET)
+      refusal = code
+      if not fd then break end
+      waiting[#waiting + 1] = fd
+    end
+    assert.equal("EAGAIN", refusal)
+    local _, err, code = client.open(ex.state.dir)
+    assert.same({ "unavailable", "the host that serves takes nobody: more wait for it than it has "
+      .. "room for" }, { code, err })
+    assert.equal("already_started", select(3, server.open(ex)))
+    for _, fd in ipairs(waiting) do system.close(fd) end
+    assert.equal("spec", one:call("id").id)
+    for _ = 1, 1000 do
+      if serving.count == 1 then break end
+      async.sleep(0.005)
+    end
+    assert.equal(1, serving.count)
+  end))
+
   it("says why it hangs up, also to one that is still writing", with(function(_, ex)
     local own = bare(ex)
     own.writer:put(("x"):rep(40 * 1024 * 1024))
