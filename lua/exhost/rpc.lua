@@ -17,13 +17,21 @@ local rpc = {}
 ---@class exhost.Method
 ---@field params table<string, string> names and types; "!" marks those that are required
 ---@field later (fun(ex: exhost.Executor, p: table, report: function): fun()?)? see rpc.later
+---@field wanted table<string, string> the types alone
+---@field required string[]
 ---@field labels table<string, string> of its metrics
 ---@field call fun(ex: exhost.Executor, p: table): any, string?, string?, table?
 ---@type table<string, exhost.Method>
 rpc.METHODS = {}
 
 local function method(name, params, call)
-  rpc.METHODS[name] = { params = params, call = call, labels = { method = name } }
+  local wanted, required = {}, {} -- read once: a call may take less than reading them
+  for key, kind in pairs(params) do
+    wanted[key] = kind:gsub("!", "")
+    if kind:sub(-1) == "!" then required[#required + 1] = key end
+  end
+  rpc.METHODS[name] = { params = params, wanted = wanted, required = required, call = call,
+    labels = { method = name } }
 end
 
 local ID = "string!"
@@ -138,18 +146,16 @@ local KINDS = { table = "an object", string = "a string", number = "a number",
   boolean = "a boolean" }
 
 local function check(name, m, p)
-  for key, kind in pairs(m.params) do
-    local value, wanted = p[key], kind:gsub("!", "")
-    if value == nil and kind:sub(-1) == "!" then
-      return string.format("%s: %s is missing", name, key)
-    end
-    if value ~= nil and wanted ~= "any" and type(value) ~= wanted then
+  for _, key in ipairs(m.required) do
+    if p[key] == nil then return string.format("%s: %s is missing", name, key) end
+  end
+  for key, value in pairs(p) do
+    local wanted = m.wanted[key]
+    if wanted and wanted ~= "any" and type(value) ~= wanted then
       return string.format("%s: %s: expected %s, got %s", name, key,
         key == "argv" and "an array" or KINDS[wanted], KINDS[type(value)])
     end
-  end
-  for key in pairs(p) do
-    if not m.params[key] and key ~= "backend" then
+    if not wanted and key ~= "backend" then
       return string.format("%s: unknown parameter %s", name, text.quote(tostring(key)))
     end
   end
