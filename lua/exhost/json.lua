@@ -183,7 +183,7 @@ for code = 0, 31 do
 end
 
 local function quoted(s)
-  if not s:find('[^ !#-%[%]-~]') then return '"' .. s .. '"' end -- plain ASCII
+  if not s:find('[^ !#-Z%[%]^-~]') then return '"' .. s .. '"' end -- plain ASCII
   s = text.clean(s)
   if s:find('[%z\1-\31\127"\\]') then s = s:gsub('[%z\1-\31\127"\\]', ESCAPES) end
   return '"' .. s .. '"'
