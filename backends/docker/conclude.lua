@@ -33,6 +33,13 @@ local function ended_unseen(exit, state)
   return ended ~= nil and ended >= away
 end
 
+--- The supervisor has seen all that matters of one that ended with 0 under an engine that was
+-- there: it has looked at the container too.
+local function is_plain(exit)
+  return exit ~= nil and exit.code == "0" and not exit.removed and not exit.engine_away_at
+    and not exit.engine_error
+end
+
 --- Evidence for the result. `exit` is the shim's, nil when there is none. Suspends.
 ---@return table? evidence, string? err, string? code
 return function(backend, execution, exit)
@@ -41,6 +48,10 @@ return function(backend, execution, exit)
   for _, limit in ipairs(execution.plan.unenforced or {}) do
     evidence.unenforced = evidence.unenforced or json.array {}
     table.insert(evidence.unenforced, limit)
+  end
+  if is_plain(exit) then
+    evidence.container, evidence.image = execution.record.container, execution.record.image
+    return evidence
   end
   local record, err, code = containers.inspect(backend, execution)
   if not record then

@@ -100,6 +100,8 @@ end
 --- Remove an execution's container, any number of times. Suspends.
 ---@return true? ok, string? err, string? code, table? data
 function containers.remove(self, _, execution)
+  -- Its id is nobody else's.
+  if execution.record.container then return delete(self, execution.record.container) end
   local record, err, code, data = containers.inspect(self, execution)
   if record then return delete(self, record.Id) end
   if code == "not_found" then return true end

@@ -47,7 +47,7 @@ end
 function Docker:facts(request)
   local name = reference.text(assert(reference.parse(request.engine_spec.params.image)))
   local found, err, code, data = image.inspect(self.api, name)
-  if found then return { image = found.Config or {} } end
+  if found then return { image = found.Config or {}, id = found.Id } end
   if code == "not_found" then return {} end
   return nil, err, code, data
 end
@@ -56,6 +56,7 @@ function Docker:plan(request, facts)
   local ok, err, code = mounts.check(request)
   if not ok then return nil, err, code end
   local made = body.make(request, self.executor, facts.image, self.own)
+  made.image_id = facts.id
   made.warnings = json.array {}
   if not facts.image then
     made.warnings[1] = "the image is not here: " .. (self.settings.image_pull == "never"
@@ -101,18 +102,22 @@ end
 
 --- Have the image; the handle is the container's name, known before there is one.
 function Docker:create(execution)
-  local asked = execution.request
+  local asked, made, policy = execution.request, execution.plan, self.settings.image_pull
+  local is_planned = made.image_id and policy ~= "always" and not asked.engine_spec.params.platform
+  if is_planned then
+    execution.record.image = made.image_id
+    return made.name
+  end
   local found, err, code, data = image.ensure(self.api, asked.engine_spec.params,
-    self.settings.image_pull or "missing", { settings = self.own,
+    policy or "missing", { settings = self.own,
       cancelled = execution.cancelled,
       report = function(fields) execution.event("pull", fields) end })
   if not found then return nil, err, code, data end
+  execution.record.image = found.Id
   -- The image was not here to plan with: only its command is new. What the policies and the
   -- ceiling have seen stays.
-  if execution.plan.image_missing then
-    body.set_command(execution.plan.create, asked, found.Config or {})
-  end
-  return execution.plan.name
+  if made.image_missing then body.set_command(made.create, asked, found.Config or {}) end
+  return made.name
 end
 
 local function shim_items(self, execution, id, more)
