@@ -11,6 +11,8 @@ local json = require "exhost.json"
 local containers = {}
 
 local REMOVE_SECONDS = 60
+local REMOVED_AT_ONCE = 16 -- engines do one after the other anyway
+local PAGE = 500
 
 --- A container's path in the API: by its id, where it is known already.
 ---@param execution exhost.Execution
@@ -112,12 +114,13 @@ local function ours(self)
   return json.encode { label = json.array { "exhost.executor=" .. self.executor } }
 end
 
---- All containers of this executor. Suspends.
+--- All containers of this executor, or the newest ones. Suspends.
+---@param most integer?
 ---@return { handle: string, job: string?, execution: string?, state: string }[]? list
 ---@return string? err, string? code, table? data
-function containers.list(self)
+function containers.list(self, most)
   local list, err, code, data = self.api:call("GET", "/containers/json",
-    { query = { all = "1", filters = ours(self) } })
+    { query = { all = "1", filters = ours(self), limit = most } })
   if not list then return nil, err, code, data end
   local found = {}
   for i, entry in ipairs(list) do
@@ -138,19 +141,34 @@ local function remove_kind(self, path, key, id, failures)
   end
 end
 
---- Remove every container, network and volume that carries our label. Suspends.
----@return true? ok, string? err, string? code
-function containers.cleanup(self)
-  local list, err, code = containers.list(self)
+--- Remove the newest of our containers; `seen` are those that were tried before.
+---@return boolean? more whether there were any to try, string? err, string? code
+local function remove_page(self, seen, failures)
+  local list, err, code = containers.list(self, PAGE)
   if not list then return nil, err, code end
-  local failures, jobs = {}, {}
+  local jobs = {}
   for _, entry in ipairs(list) do
-    jobs[#jobs + 1] = function()
-      local ok, why = delete(self, entry.handle)
-      if not ok then failures[#failures + 1] = why end
+    if not seen[entry.handle] then
+      seen[entry.handle] = true
+      jobs[#jobs + 1] = function()
+        local ok, why = delete(self, entry.handle)
+        if not ok then failures[#failures + 1] = why end
+      end
     end
   end
-  async.all(jobs)
+  async.all(jobs, REMOVED_AT_ONCE)
+  return #jobs > 0
+end
+
+--- Remove every container, network and volume that carries our label, page by page: an answer
+--- about thousands would be large. Suspends.
+---@return true? ok, string? err, string? code
+function containers.cleanup(self)
+  local failures, seen = {}, {}
+  repeat
+    local more, err, code = remove_page(self, seen, failures)
+    if more == nil then return nil, err, code end
+  until not more
   remove_kind(self, "/networks", nil, "Id", failures)
   remove_kind(self, "/volumes", "Volumes", "Name", failures)
   if #failures > 0 then return nil, table.concat(failures, "; "), "engine" end

@@ -154,6 +154,21 @@ function async.yield()
   return async.sleep(0)
 end
 
+local TURN_SECONDS = 0.01
+
+--- For work over many things that may never suspend by itself: a function to call at each of
+--- them, which yields when the work has gone on for 10 ms since it last did.
+---@return fun(): true?, string?, string? give_way nil, message, code when interrupted
+function async.pacer()
+  local from = loop.now()
+  return function()
+    if loop.now() - from < TURN_SECONDS then return true end
+    local ok, word, code = async.yield()
+    from = loop.now()
+    return ok, word, code
+  end
+end
+
 --- End a task early: its await is aborted and answers nil, "cancelled". Every later
 --- await of it answers the same, until the task ends. A shielded part is finished first.
 ---@param task exhost.Task
@@ -209,12 +224,31 @@ function async.join(task)
   return unpack(result, 2, result.n)
 end
 
+--- async.all by so many tasks, each of which takes the next function.
+local function some_at_once(list, limit)
+  local next_one, results, workers = 0, {}, {}
+  local function take_next()
+    while next_one < #list do
+      next_one = next_one + 1
+      local i = next_one
+      local result = pack(pcall(list[i]))
+      results[i] = result[1] and pack(unpack(result, 2, result.n))
+        or pack(nil, tostring(result[2]), "internal")
+    end
+  end
+  for w = 1, limit do workers[w] = take_next end
+  async.all(workers)
+  return results
+end
+
 --- Run every function as a task of its own and wait until all have ended. They share this
 --- task's deadline and its cancel, so that they end with it. Suspends.
 ---@param list (fun(): any)[]
+---@param limit integer? the most that run at once; the next one begins when one has ended
 ---@return table results one packed {n, ...} each: what the function answered, or nil,
 --- message, code
-function async.all(list)
+function async.all(list, limit)
+  if limit and #list > limit then return some_at_once(list, limit) end
   local parent, running, results = current(), {}, {}
   local deadline, shielded = parent.deadline, parent.shielded
   for i, fn in ipairs(list) do

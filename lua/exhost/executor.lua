@@ -26,7 +26,7 @@ for _, part in ipairs { queries, waiting } do
   for name, method in pairs(part) do Executor[name] = method end
 end
 
-local REMOVE_SECONDS = 10
+local REMOVE_SECONDS, REMOVED_AT_ONCE = 10, 64
 
 local executor = {}
 
@@ -245,14 +245,16 @@ end
 --- Stop and remove everything of this executor (of the handle's backend, when it has one),
 --- half-made and left-over things too.
 function Executor:cleanup()
+  local list, word, kind = self:list { all = true }
+  if not list then return nil, word, kind end
   local jobs, failures = {}, {}
-  for _, entry in ipairs(self:list { all = true }) do
+  for _, entry in ipairs(list) do
     jobs[#jobs + 1] = function()
       local ok, err, code = self:remove(entry.execution_id)
       if not ok and code ~= "not_found" then failures[#failures + 1] = err end
     end
   end
-  async.all(jobs)
+  async.all(jobs, REMOVED_AT_ONCE)
   self.state:sweep()
   local backend = self:backend(self.only)
   if backend and backend.cleanup then
@@ -265,10 +267,14 @@ function Executor:cleanup()
   return true
 end
 
---- Reconcile everything on disk: roll back, conclude, expire, sweep.
+--- Reconcile everything on disk: roll back, conclude, expire, sweep. Suspends.
+---@return true? ok, string? err, string? code
 function Executor:recover()
+  local give_way = async.pacer()
   for _, id in ipairs(self.state:ids()) do
     execution.dispatch(self, id, "recover")
+    local ok, err, code = give_way()
+    if not ok then return nil, err, code end
   end
   self.state:sweep()
   return true

@@ -357,9 +357,11 @@ function State:sweep()
   end
   sweep_new(self.executions)
   for _, folder in ipairs { "jobs", "aliases", "failed" } do sweep_temporary(self[folder]) end
+  local give_way = async.pacer()
   self:with_jobs(function()
     for _, dir in ipairs { self.jobs, self.aliases } do
       for _, name in ipairs(dir:list() or {}) do
+        if not give_way() then return end
         local target = dir:read(name, 256)
         if not target or not self.executions:stat(target) then dir:unlink(name) end
       end

@@ -181,3 +181,48 @@ describe("async.cancel", function()
     assert.equal(1, async.join(running))
   end))
 end)
+
+describe("many at once", function()
+  it("are no more than asked for, answer in order, and fail alone", task(function()
+    local now_at, most, list = 0, 0, {}
+    for i = 1, 9 do
+      list[i] = function()
+        now_at = now_at + 1
+        most = math.max(most, now_at)
+        async.yield()
+        now_at = now_at - 1
+        if i == 4 then error("no 4", 0) end
+        return i, nil, i
+      end
+    end
+    local results = async.all(list, 3)
+    assert.equal(3, most)
+    assert.same({ n = 3, 9, nil, 9 }, results[9])
+    assert.same({ n = 3, nil, "no 4", "internal" }, results[4])
+  end))
+
+  it("give way to others after a while, and learn that they were interrupted", task(function()
+    local turns, going = 0, true
+    local other = async.spawn(function()
+      while going do
+        turns = turns + 1
+        async.yield()
+      end
+    end)
+    local give_way, from = async.pacer(), loop.now()
+    while loop.now() - from < 0.1 do assert.is_true(give_way()) end
+    going = false
+    async.join(other)
+    assert.is_true(turns > 2)
+    local busy = async.spawn(function()
+      local own = async.pacer()
+      while true do
+        local ok, word = own()
+        if not ok then return word end
+      end
+    end)
+    async.yield()
+    async.cancel(busy)
+    assert.equal("cancelled", async.join(busy))
+  end))
+end)

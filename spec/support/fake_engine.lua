@@ -7,7 +7,8 @@
 -- it is gone), state (fields of State to begin with), cut ({ attach = n } cuts that kind's first
 -- answer after n bytes), status ({ wait = { 500, 500 } } answers so first),
 -- raw ({ json = "…" } is all of that kind's first answer), dribble (bytes a write), log (what
--- /logs answers instead of all that was put out), tty, deaf (ignores stops).
+-- /logs answers instead of all that was put out), tty, deaf (ignores stops), many (so many
+-- containers instead of the one: fake_containers.lua).
 -- Requests go to stdout, a line each.
 
 local ffi = require "ffi"
@@ -33,6 +34,8 @@ local container = { status = "created", code = 0, restarts = 0, history = {} }
 local script, wake_at, gone_until = nil, nil, nil
 
 for key, value in pairs(options.state or {}) do container[key] = value end
+local many = options.many
+  and dofile("spec/support/fake_containers.lua").new { many = options.many, owner = options.owner }
 
 local function now()
   local t = ffi.new("fake_time")
@@ -70,9 +73,13 @@ local function head(c, status, fields)
   push(c, "HTTP/1.1 " .. status .. " X\r\nServer: fake\r\n" .. (fields or "") .. "\r\n")
 end
 
-local function answer(c, status, body)
+local function answer_and_keep(c, status, body)
   head(c, status, "Content-Length: " .. #body .. "\r\n")
   push(c, body)
+end
+
+local function answer(c, status, body)
+  answer_and_keep(c, status, body)
   c.last = true
 end
 
@@ -186,6 +193,9 @@ local function serve(c)
     head(c, 200, "API-Version: 1.43\r\nContent-Length: 2\r\n")
     return push(c, "OK")
   end
+  local status, body
+  if many then status, body = many(method, path) end
+  if status then return answer_and_keep(c, status, body) end
   if path:find("^/v[%d.]+/images/") then return answer(c, 404, '{"message":"no such image"}') end
   local name, query = path:match("^/v[%d.]+/containers/[^/]+/(%a+)%??(.*)$")
   local fail = options.status and options.status[name]

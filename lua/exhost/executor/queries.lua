@@ -1,5 +1,6 @@
 --- What may be asked of an executor about its executions. Methods of an executor.
 
+local async = require "exhost.async"
 local events = require "exhost.events"
 local json = require "exhost.json"
 local observe = require "exhost.observe"
@@ -93,11 +94,13 @@ local function looked_entry(self, id)
 end
 
 --- Every execution of this executor (of the handle's backend, when it has one) that was
---- not removed.
----@return table[] list
+--- not removed. Suspends where there are many.
+---@return table[]? list, string? err, string? code
 function Executor:list(options)
-  local list, all = {}, options and options.all
+  local list, all, give_way = {}, options and options.all, async.pacer()
   for _, id in ipairs(self.state:ids()) do
+    local ok, err, code = give_way()
+    if not ok then return nil, err, code end
     local entry = ended_entry(self, id) or looked_entry(self, id)
     if entry and (all or entry.phase ~= "removed")
       and not (self.only and entry.backend ~= self.only) then
