@@ -98,6 +98,12 @@ describe("docker: a job", function()
     assert.matches('"a"', failed.error_msg)
   end))
 
+  it("runs scripts as its own user, who need not be root", with(function(ex)
+    local result = assert(ex:run(sh("id -u; echo job", { provision_scripts = {
+      a = base64.encode "#!/bin/sh\nid -u\n" } }, { user = "1000:1000" })))
+    assert.equal("1000\n1000\njob\n", result.stdout)
+  end))
+
   it("gets its keys, all of them, as its user's", with(function(ex)
     local result = assert(ex:run(sh("cat .ssh/authorized_keys; stat -c %u:%a .ssh/authorized_keys",
       { keys = { { type = "ssh", file = "ssh-rsa AAA one" },
