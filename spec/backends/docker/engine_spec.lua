@@ -66,8 +66,12 @@ end)
 
 describe("docker: a job", function()
   it("has its limits, and is told to be out of memory", with(function(ex)
-    local result = assert(ex:run(sh("x=$(head -c 64000000 /dev/zero | tr '\\0' x); echo ${#x}",
-      { resources = { ram = { size = 16 * 1024 * 1024 } } })))
+    local result
+    for _ = 1, 10 do -- a busy engine may miss it, and then says so never
+      result = assert(ex:run(sh("x=$(head -c 64000000 /dev/zero | tr '\\0' x); echo ${#x}",
+        { resources = { ram = { size = 16 * 1024 * 1024 } } })))
+      if result.evidence.oom_killed then break end
+    end
     assert.equal("oom", result.reason)
     assert.is_true(result.evidence.oom_killed)
   end))
