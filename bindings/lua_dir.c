@@ -387,6 +387,15 @@ static int dir_lock(lua_State *L) {
   return answer_box(L, box, xh_file_lock(dir, name, !existing));
 }
 
+/* dir:socket(name) -> fd for /proc/self/fd; ENOTSOCK when it is a link or anything
+ * else. */
+static int dir_socket(lua_State *L) {
+  int dir = xh_check_dir(L, 1);
+  const char *name = xh_check_name(L, 2);
+  fd_box *box = new_box(L, FD_TYPE);
+  return answer_box(L, box, xh_file_socket(dir, name));
+}
+
 /* dir:fd() -> the descriptor's number, borrowed until dir is closed. */
 static int dir_fd(lua_State *L) {
   lua_pushinteger(L, xh_check_dir(L, 1));
@@ -454,6 +463,7 @@ static const luaL_Reg DIR_METHODS[] = {
   {"append", dir_append},
   {"fifo_write", dir_fifo_write},
   {"lock", dir_lock},
+  {"socket", dir_socket},
   {"fd", dir_fd},
   {"close", dir_close},
   {"remove_tree", dir_remove_tree},

@@ -299,6 +299,18 @@ int xh_file_fifo_write(int dir, const char *name, const void *data, size_t len) 
   return err;
 }
 
+int xh_file_socket(int dir, const char *name) {
+  struct stat st;
+  int fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0)
+    return -errno;
+  if (fstat(fd, &st) != 0 || !S_ISSOCK(st.st_mode)) {
+    close(fd);
+    return UV_ENOTSOCK;
+  }
+  return fd;
+}
+
 int xh_file_memory(const char *label, const void *data, size_t len) {
   int fd = memfd_create(label, MFD_CLOEXEC);
   if (fd < 0)

@@ -88,6 +88,10 @@ int xh_file_fifo_open(int dir, const char *name);
 /* Write one line to a FIFO without waiting. UV_ENXIO: nobody reads it. */
 int xh_file_fifo_write(int dir, const char *name, const void *data, size_t len);
 
+/* A descriptor of a socket's file, good for its path below /proc/self/fd alone: whoever
+ * puts a link into its place later is not followed. UV_ENOTSOCK when it is none. */
+int xh_file_socket(int dir, const char *name);
+
 /* An unnamed file in memory that holds data, positioned at its start. Returns a
  * descriptor the caller closes. */
 int xh_file_memory(const char *label, const void *data, size_t len);

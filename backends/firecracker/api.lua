@@ -25,13 +25,22 @@ local function exchange(client, request)
   end)
 end
 
---- One request. By the folder's descriptor, as a path of 107 bytes is all that a socket's
---- address holds. Suspends.
+--- One request. By the socket's descriptor: a path of 107 bytes is all that its address holds, and
+--- in a jail the monitor could put a link into its place. Suspends.
 ---@param dir exhost.dir the machine's folder
 ---@return string? body, string? err, string? code
 function api.call(dir, method, path, body)
-  local client, err, code = http.open("/proc/self/fd/" .. dir:fd() .. "/api.sock")
-  if not client then return nil, err, code end
+  local what = method .. " " .. path .. ": "
+  local socket, err, code = dir:socket "api.sock"
+  if not socket then
+    return nil, what .. "the monitor's socket: " .. err, code == "ENOENT" and "not_found" or "io"
+  end
+  local client
+  client, err, code = http.open("/proc/self/fd/" .. socket:number())
+  if not client then
+    socket:close()
+    return nil, err, code
+  end
   local answer
   for _ = 1, TRIES do
     answer, err, code = exchange(client, { method = method, path = path,
@@ -41,7 +50,7 @@ function api.call(dir, method, path, body)
     async.sleep(PAUSE)
   end
   client:close()
-  local what = method .. " " .. path .. ": "
+  socket:close()
   if not answer then return nil, what .. tostring(err), code == "timeout" and code or "io" end
   if answer.status == 0 then
     return nil, what .. "the monitor cannot be reached: " .. tostring(answer.error), "not_found"

@@ -1,4 +1,4 @@
---- lua/exhost/types.lua and repl/types.lua name what the modules in C have, and nothing else.
+--- lua/exhost/types.lua, types/dir.lua and repl/types.lua name what the modules in C have, no more.
 
 local MODULES = { loop = "loop", dirs = "dir", process = "process_core", channel = "channel",
   watch = "watch", logread = "logread", collect = "collect", outlet = "outlet",
@@ -13,7 +13,8 @@ local function read(path)
 end
 
 describe("types.lua", function()
-  local text = read("lua/exhost/types.lua") .. read("lua/exhost/repl/types.lua")
+  local text = read("lua/exhost/types.lua") .. read("lua/exhost/types/dir.lua")
+    .. read("lua/exhost/repl/types.lua")
 
   it("compiles", function() assert(loadstring(text)) end)
 
