@@ -2,6 +2,7 @@
 
 local ext4 = require "backends.firecracker.ext4"
 local host = require "backends.firecracker.host"
+local jail = require "backends.firecracker.jail"
 
 local function finding(name, status, found, advice)
   return { name = "firecracker " .. name, status = status, found = found, advice = advice }
@@ -27,7 +28,20 @@ local function tools()
   return finding("volumes", "ok", "mke2fs and debugfs")
 end
 
---- Binary, KVM, and what volumes need. Suspends.
+local function jailer(backend, binary)
+  local found, err = jail.facts(backend.own, binary)
+  if not found then
+    return finding("jailer", "warn", err, "no microVM starts until this is mended")
+  end
+  if found.jailer then
+    return finding("jailer", "ok", string.format("%s, user ids from %.0f on", found.jailer,
+      backend.own.jail_uid_first))
+  end
+  return finding("jailer", "warn", found.why, "with a jailer, as root, each monitor has a user "
+    .. "and a root folder of its own")
+end
+
+--- Binary, jailer, KVM, and what volumes need. Suspends.
 ---@param backend exhost.FirecrackerBackend
 return function(backend)
   local binary, err = host.binary(backend.settings)
@@ -36,5 +50,6 @@ return function(backend)
   if not version then
     return { finding("binary", "warn", err, "without one other backends work") }
   end
-  return { finding("binary", "ok", string.format("%s, %s", binary, version.text)), kvm(), tools() }
+  return { finding("binary", "ok", string.format("%s, %s", binary, version.text)),
+    jailer(backend, binary), kvm(), tools() }
 end

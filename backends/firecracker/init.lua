@@ -2,13 +2,13 @@
 -- supervisor and the monitor and ends as the workload ended; exhost-init runs the job.
 
 local async = require "exhost.async"
-local build = require "exhost.build"
 local cgroup = require "exhost.cgroup"
 local conclude = require "backends.firecracker.conclude"
 local drives = require "backends.firecracker.drives"
 local groups = require "exhost.groups"
 local guest = require "backends.firecracker.guest"
 local host = require "backends.firecracker.host"
+local jail = require "backends.firecracker.jail"
 local json = require "exhost.json"
 local live = require "backends.firecracker.live"
 local loop = require "exhost.loop"
@@ -17,10 +17,12 @@ local outputs = require "backends.firecracker.outputs"
 local own_settings = require "backends.firecracker.settings"
 local params = require "backends.firecracker.params"
 local system = require "exhost.system"
+local uids = require "backends.firecracker.uids"
 local volumes = require "backends.firecracker.volumes"
 
 local FOLDER = machine.FOLDER
 local OUTPUT_SECONDS = 600 -- gigabytes, on a slow disk
+local LEAVE_SECONDS = 30
 
 ---@class exhost.FirecrackerBackend
 local Firecracker = {}
@@ -33,8 +35,8 @@ local function open(config)
   return setmetatable({ name = "firecracker", settings = settings, own = own, versions = {},
     groups = cgroup.find(config.cgroup), prefix = (config.executor or "default") .. ".vm.",
     samples = {}, -- the last ones of `stats`, by execution
-    path = string.format("%s/%s/executions", config.state_dir or "",
-      config.executor or "default") }, Firecracker)
+    root = string.format("%s/%s", config.state_dir or "", config.executor or "default"),
+  }, Firecracker)
 end
 
 --- Whether there is a binary that answers. Suspends.
@@ -63,13 +65,15 @@ function Firecracker:facts(request)
     end
     if not head then return nil, err, code end
   end
-  local found
+  local found, jailed
   found, err, code = volumes.facts(request)
-  if not found then return nil, err, code end
+  if found then jailed, err, code = jail.facts(self.own, binary) end
+  if not jailed then return nil, err, code end
   -- Whole cores are kept by the machine itself.
   local cores = ((request.resources or {}).cpu or {}).cores or 0
   local fraction = cores % 1 ~= 0
   return { binary = binary, version = version.text, memory = host.memory(), volumes = found,
+    jail = jailed,
     unenforced = fraction and cgroup.unenforced(self.groups, { cores = cores }) or nil }
 end
 
@@ -95,6 +99,12 @@ end
 function Firecracker:create(execution)
   local ok, err, code = execution.dir:mkdir(FOLDER)
   if not ok and code ~= "EEXIST" then return nil, "make the machine's folder: " .. err, "io" end
+  if execution.plan.jail then
+    local uid
+    uid, err, code = uids.take(self.root, self.own, execution.id)
+    if not uid then return nil, err, code end
+    execution.record.jail_uid = uid
+  end
   if self.groups.version == 0 then return FOLDER end
   return groups.name(self.groups, self.prefix, execution)
 end
@@ -105,17 +115,24 @@ local function write_files(self, execution, token)
   local body = execution.plan
   local dir, err = execution.dir:open(FOLDER)
   if not dir then return nil, "open the machine's folder: " .. err, "io" end
-  local ok, code = true, nil
+  local where, ok, code = dir, true, nil
+  if body.jail then where, err = jail.open(dir, body, true) end
+  if not where then
+    dir:close()
+    return nil, "make the jail: " .. err, "io"
+  end
   if body.argv then
     local bytes
     bytes, err, code = guest.initrd(body, execution.request.provision_scripts, token)
     ok = bytes
-    if ok then ok, err = dir:write("initrd", bytes) end
+    if ok then ok, err = where:write(jail.INITRD, bytes) end
   end
-  if ok then ok, err, code = drives.make(dir, body, self.own) end
-  if ok then ok, err = dir:write("config.json", json.encode(body.config)) end
-  if ok then ok, err = dir:write("vmm.log", "") end
+  if ok then ok, err, code = drives.make(where, body, self.own) end
+  if ok then ok, err = where:write("config.json", json.encode(body.config)) end
+  if ok then ok, err = where:write("vmm.log", "") end
+  if ok and body.jail then ok, err, code = jail.fill(where, body, execution.record.jail_uid) end
   if ok then ok, err = dir:mkfifo("guest") end
+  if where ~= dir then where:close() end
   dir:close()
   if not ok then return nil, "prepare the machine: " .. tostring(err), code or "io" end
   return true
@@ -137,16 +154,14 @@ function Firecracker:source(execution)
     for _, path in ipairs(paths) do add("cgroup", path) end
   end
   add("execution", execution.id)
-  for _, word in ipairs { build.libexec .. "/exhost-relay",
-    body.argv and machine.REPORT_SOCKET or "-", body.binary, "--id", body.name,
-    "--api-sock", "api.sock",
-    "--config-file", "config.json", "--log-path", "vmm.log", "--level", "Error" } do
-    add("argv", word)
-  end
+  local path = string.format("%s/executions/%s/%s", self.root, execution.id, FOLDER)
+  local argv = jail.command(path, body, execution.record.jail_uid,
+    body.argv and machine.REPORT_SOCKET or "-")
+  for _, word in ipairs(argv) do add("argv", word) end
   add("env", "EXHOST_EXECUTION=" .. execution.id)
   add("env", "EXHOST_TOKEN=" .. token)
   add("reports", "1")
-  add("cwd", string.format("%s/%s/%s", self.path, execution.id, FOLDER))
+  add("cwd", path)
   if body.timeout then add("deadline", loop.boottime(body.timeout)) end
   add("stop_signal", body.stop_signal)
   add("grace_ms", (body.stop_grace or self.settings.stop_grace) * 1000)
@@ -156,12 +171,22 @@ function Firecracker:source(execution)
   return items
 end
 
+local function kill_group(self, execution)
+  if (execution.handle or FOLDER) == FOLDER then return end
+  groups.kill(groups.of(self.groups, execution), execution.handle)
+end
+
 --- End what a dead supervisor left: relay and monitor die with it, but for a moment.
 function Firecracker:sweep(execution)
-  if (execution.handle or FOLDER) ~= FOLDER then
-    groups.kill(groups.of(self.groups, execution), execution.handle)
-  end
+  kill_group(self, execution)
   groups.sweep(execution.id)
+end
+
+--- Nothing of the machine is alive then: its files can be taken.
+local function leave_jail(self, execution, dir)
+  kill_group(self, execution)
+  jail.settle(dir, execution.plan)
+  uids.release(self.root, execution.record.jail_uid, execution.id)
 end
 
 --- Evidence: the guest's word, and how its monitor ended. Suspends.
@@ -169,6 +194,9 @@ function Firecracker:conclude(execution, exit)
   self.samples[execution.id] = nil
   if not exit then async.shield(10, self.sweep, self, execution) end
   local dir = execution.dir:open(FOLDER)
+  if dir and execution.plan.jail then
+    async.shield(LEAVE_SECONDS, leave_jail, self, execution, dir)
+  end
   local report = dir and conclude.parse(dir:read("report", 65536))
   local evidence = conclude.evidence(report, dir)
   if not report and not execution.plan.argv then
@@ -195,6 +223,7 @@ function Firecracker:remove(handle, execution)
   end
   local ok, err, code = execution.dir:remove_tree(FOLDER)
   if not ok and code ~= "ENOENT" then return nil, "remove the machine's folder: " .. err, "io" end
+  uids.release(self.root, (execution.record or {}).jail_uid, execution.id)
   return true
 end
 
@@ -204,7 +233,7 @@ function Firecracker.list()
 end
 
 return {
-  name = "firecracker", params = params, environment = { "EXHOST_FIRECRACKER" },
+  name = "firecracker", params = params, environment = { "EXHOST_FIRECRACKER", "EXHOST_JAILER" },
   capabilities = { signal = true, exec = true, stats = true, pause = true, resume = true },
   open = open, health = Firecracker.health, facts = Firecracker.facts, plan = Firecracker.plan,
   check = Firecracker.check, create = Firecracker.create, source = Firecracker.source,

@@ -2,6 +2,7 @@
 
 local api = require "backends.firecracker.api"
 local execs = require "exhost.execs"
+local jail = require "backends.firecracker.jail"
 local machine = require "backends.firecracker.machine"
 local usage = require "exhost.usage"
 
@@ -47,9 +48,15 @@ end
 local function change_state(execution, state)
   local dir, err, code = folder(execution)
   if not dir then return nil, err, code end
-  local ok, why
-  ok, why, code = api.call(dir, "PATCH", "/vm", { state = state })
-  dir:close()
+  local where, ok, why = dir, nil, nil
+  if execution.plan.jail then where, why = jail.open(dir, execution.plan) end
+  if where then
+    ok, why, code = api.call(where, "PATCH", "/vm", { state = state })
+    where:close()
+  else
+    code = "not_found"
+  end
+  if where ~= dir then dir:close() end
   if not ok then return nil, why, code end
   return true
 end

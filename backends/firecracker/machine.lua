@@ -1,5 +1,6 @@
 --- From a request to the machine that is booted: the body of the plan. Pure.
 
+local jail = require "backends.firecracker.jail"
 local json = require "exhost.json"
 local text = require "exhost.text"
 local volumes = require "backends.firecracker.volumes"
@@ -125,10 +126,11 @@ local function boot_args(params, runs)
 end
 
 --- What the monitor reads: paths of ours are in the execution's folder, its working one.
-local function config(params, runs, size, list)
+local function config(params, runs, size, list, jailed)
   local drives = json.array {}
   if params.root_file_system then
-    drives[1] = { drive_id = "root", path_on_host = params.root_file_system,
+    drives[1] = { drive_id = "root",
+      path_on_host = jailed and jail.DISK or params.root_file_system,
       is_root_device = not runs, is_read_only = params.root_read_only or false }
   end
   for _, volume in ipairs(list) do
@@ -136,9 +138,10 @@ local function config(params, runs, size, list)
       is_root_device = false, is_read_only = volume.kind == "input" }
   end
   local initrd = params.initrd
-  if runs then initrd = "initrd" end
+  if runs or jailed and initrd then initrd = jail.INITRD end
   return {
-    ["boot-source"] = { kernel_image_path = params.kernel_image, initrd_path = initrd,
+    ["boot-source"] = {
+      kernel_image_path = jailed and jail.KERNEL or params.kernel_image, initrd_path = initrd,
       boot_args = boot_args(params, runs) },
     drives = drives,
     ["machine-config"] = size,
@@ -151,6 +154,32 @@ local function script_names(scripts)
   for name in pairs(scripts) do names[#names + 1] = name end
   table.sort(names)
   return names
+end
+
+--- What is not kept of the request, and what the user may not expect.
+local function tell(request, facts, body)
+  local params, disk = request.engine_spec.params, (request.resources or {}).disk
+  local function warn(words) body.warnings[#body.warnings + 1] = words end
+  for i, limit in ipairs(facts.unenforced or {}) do body.unenforced[i] = limit end
+  local written = params.root_file_system and not params.root_read_only
+  if disk and (disk.size or 0) > 0 and written then
+    body.unenforced[#body.unenforced + 1] = "disk limit (the disk is as large as its image)"
+  end
+  for i, volume in ipairs(request.inputs or {}) do
+    if not volume.readonly then
+      warn(string.format("inputs[%d]: the guest gets a copy that it cannot write", i))
+    end
+  end
+  if not body.argv then
+    warn("without a command nothing in the guest tells how it ended: exit_code will be missing")
+  end
+  if body.jail and written then
+    warn("engine_spec.params.root_file_system: in a jail the guest writes to a copy of it, which "
+      .. "goes with the machine")
+  elseif facts.jail and facts.jail.why then
+    local told = facts.jail.named and body.unenforced or body.warnings
+    told[#told + 1] = facts.jail.why
+  end
 end
 
 --- The body of the plan, or why not.
@@ -172,41 +201,30 @@ function machine.plan(request, facts, settings)
   list, err = volumes.plan(request, facts.volumes or {}, { runs = runs,
     first = params.root_file_system and 1 or 0, size = settings.output_size })
   if not list then return nil, err, "invalid" end
-  local made = config(params, runs, size, list)
+  local jailed = facts.jail and facts.jail.jailer and true
+  local made = config(params, runs, size, list, jailed)
   if #made["boot-source"].boot_args > MAX_COMMAND_LINE then
     return nil, string.format("engine_spec.params.kernel_args: the kernel's command line would "
       .. "have %d bytes, above %d", #made["boot-source"].boot_args, MAX_COMMAND_LINE), "invalid"
   end
   local uid, gid = (params.user or ""):match("^(%d+):?(%d*)$")
-  local disk = request.resources and request.resources.disk
   local body = {
     config = made, name = machine.short_name(request.execution_id), binary = facts.binary,
     argv = runs and argv or nil, environment = runs and environment(request) or nil,
     working_directory = runs and (params.working_directory or "/") or nil,
     user = not uid and params.user or nil, uid = tonumber(uid),
     gid = uid and (tonumber(gid) or tonumber(uid)),
-    initrd = params.initrd, scripts = scripts and #scripts > 0 and scripts or nil,
+    disk = params.root_file_system, initrd = params.initrd,
+    jail = jailed and { jailer = facts.jail.jailer, exec = facts.jail.exec } or nil,
+    kernel = params.kernel_image,
+    scripts = scripts and #scripts > 0 and scripts or nil,
     volumes = #list > 0 and list or nil,
     limits = machine.limits(size, ((request.resources or {}).cpu or {}).cores or 0),
     timeout = request.timeout, stop_signal = request.stop_signal,
     stop_grace = request.stop_grace,
     unenforced = json.array {}, warnings = json.array {},
   }
-  for i, limit in ipairs(facts.unenforced or {}) do body.unenforced[i] = limit end
-  local written = params.root_file_system and not params.root_read_only
-  if disk and (disk.size or 0) > 0 and written then
-    body.unenforced[#body.unenforced + 1] = "disk limit (the disk is as large as its image)"
-  end
-  for i, volume in ipairs(request.inputs or {}) do
-    if not volume.readonly then
-      body.warnings[#body.warnings + 1] = string.format("inputs[%d]: the guest gets a copy that it "
-        .. "cannot write", i)
-    end
-  end
-  if not runs then
-    body.warnings[1] = "without a command nothing in the guest tells how it ended: exit_code "
-      .. "will be missing"
-  end
+  tell(request, facts, body)
   return body
 end
 
@@ -224,7 +242,7 @@ function machine.describe_step(body, step)
     for i, volume in ipairs(body.volumes or {}) do targets[i] = text.quote(volume.target) end
     return table.concat(targets, " or ")
   end
-  if step == "root" then return text.quote((body.config.drives[1] or {}).path_on_host or "") end
+  if step == "root" then return text.quote(body.disk or "") end
   return ""
 end
 

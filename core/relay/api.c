@@ -2,8 +2,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "relay.h"
@@ -11,19 +9,17 @@
 /* A monitor answers in milliseconds; one that does not is not waited for. */
 #define ANSWER_MS 500
 
-static bool request(const char *line, const char *body) {
-  struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = XH_RELAY_API};
+static bool request(const xh_relay *r, const char *line, const char *body) {
   char text[256];
   bool good = false;
   int size = snprintf(text, sizeof text,
                       "%s HTTP/1.1\r\nContent-Type: application/json\r\n"
                       "Content-Length: %zu\r\n\r\n%s",
                       line, strlen(body), body);
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  int fd = xh_jail_connect(&r->jail, XH_RELAY_API);
   if (fd < 0)
     return false;
-  if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
-      xh_wire_write(fd, text, (size_t)size)) {
+  if (xh_wire_write(fd, text, (size_t)size)) {
     /* To hang up before the answer would take the request back. */
     struct pollfd readable = {.fd = fd, .events = POLLIN};
     if (poll(&readable, 1, ANSWER_MS) > 0)
@@ -33,10 +29,10 @@ static bool request(const char *line, const char *body) {
   return good;
 }
 
-bool xh_relay_resume(void) {
-  return request("PATCH /vm", "{\"state\":\"Resumed\"}");
+bool xh_relay_resume(const xh_relay *r) {
+  return request(r, "PATCH /vm", "{\"state\":\"Resumed\"}");
 }
 
-bool xh_relay_press_keys(void) {
-  return request("PUT /actions", "{\"action_type\":\"SendCtrlAltDel\"}");
+bool xh_relay_press_keys(const xh_relay *r) {
+  return request(r, "PUT /actions", "{\"action_type\":\"SendCtrlAltDel\"}");
 }

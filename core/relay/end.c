@@ -35,7 +35,7 @@ static void write_report(const xh_relay *r) {
 
 int xh_relay_leave(const xh_relay *r) {
   sigset_t set;
-  unlink(r->socket);
+  unlinkat(r->jail.folder, r->socket, 0);
   write_report(r);
   if (r->word.signal > 0) {
     signal(r->word.signal, SIG_DFL);

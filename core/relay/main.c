@@ -2,7 +2,10 @@
  * starts the monitor, hears the guest's init, and ends as the workload ended, so that
  * the shim needs to know nothing of machines.
  *
- *   exhost-relay SOCKET MONITOR ARGUMENTS...      SOCKET "-": nobody reports
+ *   exhost-relay [--jail FOLDER UID GID] SOCKET MONITOR ARGUMENTS...
+ *
+ * SOCKET "-": nobody reports. With --jail SOCKET and the monitor's own files are in
+ * FOLDER, which comes to belong to UID.
  *
  * The working folder is the machine's; EXHOST_TOKEN is what the guest proves itself
  * with. */
@@ -15,8 +18,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,8 +28,6 @@
 #define START_MS 8000
 /* Output of a monitor that has ended may be held by others. */
 #define DRAIN_MS 1000
-
-#define BACKLOG 16
 
 /* A monitor drops what does not fit into the pipe of its console. */
 #define SERIAL_PIPE (1 << 20)
@@ -55,18 +54,6 @@ void xh_relay_start(xh_relay *r, int error, const char *step) {
   close(XH_FD_STATUS);
 }
 
-static int listen_at(const char *path) {
-  struct sockaddr_un address = {.sun_family = AF_UNIX};
-  if (strlen(path) >= sizeof address.sun_path)
-    return -ENAMETOOLONG;
-  strcpy(address.sun_path, path);
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0 ||
-      listen(fd, BACKLOG) != 0)
-    return -errno;
-  return fd;
-}
-
 static void open_all(xh_relay *r) {
   sigset_t all;
   sigfillset(&all);
@@ -77,7 +64,7 @@ static void open_all(xh_relay *r) {
   r->console = open(XH_RELAY_CONSOLE, flags, 0600);
   r->errors = open(XH_RELAY_ERRORS, flags, 0600);
   r->control = open(XH_RELAY_CONTROL, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-  r->listener = r->token != NULL ? listen_at(r->socket) : -1;
+  r->listener = r->token != NULL ? xh_jail_listen(&r->jail, r->socket) : -1;
 }
 
 static int start_vmm(xh_relay *r) {
@@ -180,6 +167,13 @@ static void run(xh_relay *r) {
 
 int main(int argc, char **argv) {
   static xh_relay relay = {.connection = -1, .serial = -1, .word = {.code = -1}};
+  int words = argc > 1 ? xh_jail_take(&relay.jail, argv + 1) : 0;
+  if (words < 0) {
+    xh_relay_start(&relay, -words, "listen");
+    return 1;
+  }
+  argc -= words;
+  argv += words;
   if (argc < 3)
     return 2;
   relay.socket = argv[1];
@@ -196,6 +190,8 @@ int main(int argc, char **argv) {
     return 1;
   }
   int err = start_vmm(&relay);
+  if (err == 0 && relay.jail.on && (err = xh_jail_guard(relay.vmm)) < 0)
+    kill(relay.vmm, SIGKILL);
   if (err < 0) {
     xh_relay_start(&relay, -err, "fork");
     return 1;

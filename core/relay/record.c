@@ -45,7 +45,7 @@ static void greet(xh_relay *r, const char *pairs, bool serial) {
   xh_relay_value(pairs, "by", by, sizeof by);
   if (serial && strcmp(by, "serial") != 0)
     return;
-  unlink(XH_RELAY_ARCHIVE); /* secrets and all: the guest has it */
+  unlinkat(r->jail.folder, XH_RELAY_ARCHIVE, 0); /* secrets and all: the guest has it */
   r->greeted = true;
   r->by_serial = serial;
 }

@@ -51,10 +51,19 @@ typedef struct xh_stranger {
   char frame[XH_WIRE_HEADER + 64];
 } xh_stranger;
 
+/* Where the monitor's own files are, and whose they are. */
+typedef struct xh_jail {
+  int folder; /* AT_FDCWD without a jail: the working folder */
+  bool on;
+  uid_t uid;
+  gid_t gid;
+} xh_jail;
+
 typedef struct xh_relay {
   const char *token; /* NULL: a guest that reports nothing, its console is the output */
   const char *socket;
   char *const *argv; /* the monitor's */
+  xh_jail jail;
 
   int signals, listener, connection, control;
   int serial; /* the monitor's stdout */
@@ -129,6 +138,21 @@ void xh_relay_strangers_refused(xh_relay *r, const char *pairs);
 void xh_relay_strangers_watch(const xh_relay *r, struct pollfd *fds);
 void xh_relay_strangers_dispatch(xh_relay *r, const struct pollfd *fds);
 
+/* Take the words of a jail off the command line: `--jail FOLDER UID GID`. Answers how
+ * many there are, or a negative errno. */
+int xh_jail_take(xh_jail *jail, char *const *words);
+
+/* Listen on a unix socket in the monitor's folder, which it can connect to. Answers a
+ * descriptor, or a negative errno. */
+int xh_jail_listen(const xh_jail *jail, const char *name);
+
+/* Connect to a socket there: never by a link. Answers a descriptor, or -1. */
+int xh_jail_connect(const xh_jail *jail, const char *name);
+
+/* End the monitor when we end, however that is: one in a jail has lost the word that
+ * the kernel would do so. Answers 0, or a negative errno. */
+int xh_jail_guard(pid_t monitor);
+
 /* Write the report, then end by the workload's signal, or answer its exit code. */
 int xh_relay_leave(const xh_relay *r);
 
@@ -139,10 +163,10 @@ void xh_relay_console(xh_relay *r, const char *bytes, size_t size);
 void xh_relay_console_end(xh_relay *r);
 
 /* Let a paused machine go on: a stop is of no use to one that stands still. */
-bool xh_relay_resume(void);
+bool xh_relay_resume(const xh_relay *r);
 
 /* Control, Alt and Delete: what asks a guest to end that has none of our init. False
  * where the monitor does not do it. */
-bool xh_relay_press_keys(void);
+bool xh_relay_press_keys(const xh_relay *r);
 
 #endif

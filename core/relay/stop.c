@@ -15,12 +15,12 @@ static void stop(xh_relay *r, int sig) {
   if (r->connection >= 0 && r->greeted) {
     /* In this order the signal is the first thing that it sees. */
     xh_wire_send(r->connection, XH_WIRE_STOP, text, (size_t)size);
-    xh_relay_resume();
+    xh_relay_resume(r);
   } else if (!r->vmm_ended && r->token == NULL && sig != SIGKILL && !r->asked) {
     /* A guest that does not care has the whole grace, as any other workload. */
     r->asked = true;
-    xh_relay_resume();
-    if (!xh_relay_press_keys())
+    xh_relay_resume(r);
+    if (!xh_relay_press_keys(r))
       kill(r->vmm, SIGTERM);
   } else if (!r->vmm_ended) {
     kill(r->vmm, sig == SIGKILL ? SIGKILL : SIGTERM);

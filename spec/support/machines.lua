@@ -28,7 +28,8 @@ function machines.with(body, settings)
     return function() getfenv(body).pending "needs root, namespaces and busybox" end
   end
   return scratch.with(function(dir, path)
-    local all = { stop_grace = 1, backends = { firecracker = { binary = machines.BINARY } } }
+    local all = { stop_grace = 1, backends = { firecracker = { binary = machines.BINARY,
+      jailer = "" } } }
     for key, value in pairs(settings or {}) do all[key] = value end
     local ex = assert(executor.open { id = "spec", state_dir = path .. "/state", settings = all,
       backend = "firecracker" })

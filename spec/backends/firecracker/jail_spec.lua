@@ -1,0 +1,201 @@
+--- Machines whose monitor is started by the jailer, on the stand-ins for both.
+
+local jail = require "backends.firecracker.jail"
+local machines = require "support.machines"
+local scratch = require "support.scratch"
+local state = require "exhost.state"
+local system = require "exhost.system"
+
+local JAILER = io.popen("pwd"):read "*l" .. "/spec/support/fake_jailer"
+local FIRST = 1900000000
+
+local function with(body, more)
+  local own = { binary = machines.BINARY, jailer = JAILER }
+  for key, value in pairs(more or {}) do own[key] = value end
+  return machines.with(body, { backends = { firecracker = own } })
+end
+
+local function shell(command)
+  local pipe = io.popen(command)
+  local text = pipe:read "*a"
+  pipe:close()
+  return text
+end
+
+local function folder(path, id)
+  return path .. "/state/spec/executions/" .. id .. "/vm"
+end
+
+local function uid_of(ex, id)
+  local dir = ex.state:open_execution(id)
+  local uid = state.read(dir).jail_uid
+  dir:close()
+  return uid
+end
+
+local function uids(path)
+  return shell("ls " .. path .. "/state/spec/jail-uids | grep -v lock")
+end
+
+describe("a jailed monitor", function()
+  it("has a folder, files and a user of its own, which go with the machine", with(
+    function(ex, request, path)
+      local one, two = request "echo up; sleep 300", request "sleep 300"
+      assert(ex:start(one))
+      assert(ex:start(two))
+      local id = one.execution_id
+      local uid = uid_of(ex, id)
+      assert.is_true(uid >= FIRST and uid < FIRST + 65536)
+      assert.not_equal(uid, uid_of(ex, two.execution_id))
+      local root = folder(path, id) .. "/jail/fake_firecracker/" .. id .. "/root"
+      assert.equal(tostring(uid) .. "\n",
+        shell("cd " .. root .. " && stat -c %u . kernel config.json v.sock_1024 dev/kvm | sort -u"))
+      assert.equal("600\n", shell("stat -c %a " .. root .. "/kernel"))
+      -- What the relay writes to is not in that folder.
+      assert.equal("0\n", shell("cd " .. folder(path, id)
+        .. " && stat -c %u . guest console.log vmm.err jail | sort -u"))
+      assert(ex:cancel(id))
+      assert.equal("cancelled", ex:wait(id).reason)
+      assert.equal("", shell("ls -d " .. folder(path, id) .. "/jail 2>/dev/null"))
+      assert.equal(uid_of(ex, two.execution_id) .. "\n", uids(path))
+      assert(ex:remove(two.execution_id, 1))
+      assert.equal("", uids(path))
+    end))
+
+  it("ends as any other, and is paused and resumed by its own socket", with(function(ex, request)
+    local r = assert(ex:run(request "echo out; echo err >&2; exit 7"))
+    assert.same({ 7, "exited", "out\n", "err\n", "socket" },
+      { r.exit_code, r.reason, r.stdout, r.stderr, r.evidence.report })
+    local asked = request "sleep 300"
+    local id = asked.execution_id
+    assert(ex:start(asked))
+    assert(ex:pause(id))
+    assert.equal("paused", ex:status(id))
+    assert(ex:resume(id))
+    assert(ex:pause(id))
+    assert(ex:cancel(id)) -- the relay resumes it
+    assert.equal("cancelled", ex:wait(id).reason)
+  end))
+
+  it("is not reached by a link in its socket's place", with(function(ex, request, path)
+    local asked = request "sleep 300"
+    local id = asked.execution_id
+    assert(ex:start(asked))
+    local root = folder(path, id) .. "/jail/fake_firecracker/" .. id .. "/root"
+    os.execute(string.format("mv %s/api.sock %s/real; ln -s real %s/api.sock", root, root, root))
+    local ok, err = ex:pause(id)
+    assert.is_nil(ok)
+    assert.matches("the monitor's socket", err)
+  end))
+
+  it("gives its outputs back, and nothing by a link that lies in their place", with(
+    function(ex, request, path)
+      local more = { results_dir = path .. "/results",
+        inputs = { { source = path .. "/in", target = "/in", readonly = true } },
+        outputs = { { source = "out", target = "/out" } } }
+      os.execute(string.format("cd %s && mkdir in results && echo data >in/a", path))
+      local r = assert(ex:run(request("cat /in/a >/out/b", nil, more)))
+      assert.same({ 0, 1 }, { r.exit_code, r.evidence.outputs.out.files })
+      assert.equal("data\n", shell("cat " .. path .. "/results/out/b"))
+      more.outputs[1].source = "other"
+      local asked = request("sleep 300", nil, more)
+      local id = asked.execution_id
+      assert(ex:start(asked))
+      local root = folder(path, id) .. "/jail/fake_firecracker/" .. id .. "/root"
+      os.execute(string.format("cd %s && cp vdb.ext4 %s/disk && ln -sf %s/disk vdb.ext4", root,
+        path, path))
+      assert(ex:cancel(id))
+      assert.is_string(ex:wait(id).evidence.outputs.other.error)
+      assert.equal("", shell("ls " .. path .. "/results/other 2>/dev/null"))
+    end))
+
+  it("writes to a copy of the disk, and says so", with(function(ex, request, path)
+    os.execute(string.format("mkdir -p %s/root/bin && cp /bin/busybox %s/root/bin/sh", path, path))
+    local image = assert(io.open(path .. "/disk", "w"))
+    image:write(path, "/root\n")
+    image:close()
+    os.execute("chmod 400 " .. path .. "/disk")
+    local asked = request "echo $0"
+    asked.engine_spec.params.root_file_system = path .. "/disk"
+    asked.engine_spec.params.initrd = nil
+    local plan = assert(ex:plan(asked))
+    assert.matches("writes to a copy", table.concat(plan.body.warnings, "\n"))
+    assert.equal("/bin/sh\n", assert(ex:run(asked)).stdout)
+    assert.equal("0 400\n", shell("stat -c '%u %a' " .. path .. "/disk"))
+  end))
+
+  it("dies with its supervisor, though the kernel's word for that is lost", with(
+    function(ex, request, path)
+      ex:backend().groups.version = 0 -- no control group ends it
+      local asked = request "sleep 300"
+      local id = asked.execution_id
+      assert(ex:start(asked))
+      local pid = tonumber(shell("cat " .. folder(path, id) .. "/jail/fake_firecracker/" .. id
+        .. "/root/fake_firecracker.pid"))
+      assert.equal(0, os.execute("kill -0 " .. pid))
+      os.execute("relay=$(cut -d' ' -f4 /proc/" .. pid
+        .. "/stat); kill -9 $(cut -d' ' -f4 /proc/$relay/stat)")
+      assert.is_true(scratch.wait_until(function()
+        return os.execute("kill -0 " .. pid .. " 2>/dev/null") ~= 0
+      end))
+      assert.equal("lost", ex:wait(id).reason)
+      assert.equal("", uids(path))
+    end))
+
+  it("that cannot be made tells why in the jailer's words, and leaves nothing", with(
+    function(ex, request, path)
+      local broken = path .. "/jailer"
+      os.execute("printf '#!/bin/sh\\necho no such luck >&2; exit 1\\n' >" .. broken
+        .. "; chmod 755 " .. broken)
+      ex:backend().own.jailer = broken
+      local r = assert(ex:run(request "true"))
+      assert.equal("start_failed", r.reason)
+      assert.matches("no such luck", r.error_msg)
+      assert.equal("", uids(path))
+      ex:backend().own.jailer = path .. "/nothing"
+      local _, err, code = ex:start(request "true")
+      assert.equal("unavailable", code)
+      assert.matches("jailer .*No such file", err)
+    end))
+
+  it("waits for no user that somebody has, and takes over one whose execution is gone", with(
+    function(ex, request, path)
+      local first = request "sleep 300"
+      assert(ex:start(first))
+      local _, err, code = ex:start(request "true")
+      assert.equal("denied", code)
+      assert.matches("all 1 user ids", err)
+      assert(ex:remove(first.execution_id, 1))
+      local file = assert(io.open(path .. "/state/spec/jail-uids/" .. FIRST, "w"))
+      file:write "gone"
+      file:close()
+      assert.equal(0, assert(ex:run(request "true")).exit_code)
+    end, { jail_uid_count = 1 }))
+end)
+
+describe("the jailer", function()
+  it("is asked for, or the plan says who the monitor runs as", function()
+    local found = jail.facts({ jailer = JAILER }, machines.BINARY)
+    if system.ids() ~= 0 then
+      assert.matches("a jailer needs root", found.why)
+      return
+    end
+    assert.same({ jailer = JAILER, exec = "fake_firecracker" }, found)
+    found = jail.facts({ jailer = "" }, machines.BINARY)
+    assert.matches("the monitor runs as the caller", found.why)
+    local plan = require("backends.firecracker.machine").plan({ execution_id = "a",
+      engine_spec = { params = { kernel_image = "/k", initrd = "/i" } } }, { jail = found },
+      { output_size = 1 })
+    assert.equal(found.why, plan.warnings[2])
+  end)
+
+  it("is not given a binary that needs libraries", function()
+    local function elf(kind)
+      local header = "\127ELF\2" .. ("\0"):rep(27) .. "\64" .. ("\0"):rep(21) .. "\56\0\2\0"
+      return header .. ("\0"):rep(64 - #header) .. "\1" .. ("\0"):rep(55) .. string.char(kind)
+    end
+    assert.is_true(jail.is_dynamic(elf(3)))
+    assert.is_false(jail.is_dynamic(elf(1)))
+    assert.is_false(jail.is_dynamic "#!/bin/sh\n")
+  end)
+end)
