@@ -5,14 +5,15 @@ local async = require "exhost.async"
 local cgroup = require "exhost.cgroup"
 local conclude = require "backends.firecracker.conclude"
 local drives = require "backends.firecracker.drives"
+local files = require "backends.firecracker.files"
 local groups = require "exhost.groups"
-local guest = require "backends.firecracker.guest"
 local host = require "backends.firecracker.host"
 local jail = require "backends.firecracker.jail"
 local json = require "exhost.json"
 local live = require "backends.firecracker.live"
 local loop = require "exhost.loop"
 local machine = require "backends.firecracker.machine"
+local network = require "backends.firecracker.network"
 local outputs = require "backends.firecracker.outputs"
 local own_settings = require "backends.firecracker.settings"
 local params = require "backends.firecracker.params"
@@ -68,6 +69,11 @@ function Firecracker:facts(request)
   local found, jailed
   found, err, code = volumes.facts(request)
   if found then jailed, err, code = jail.facts(self.own, binary) end
+  if jailed and asked.network then
+    local possible
+    possible, err, code = network.facts(asked.network, self.own)
+    if not possible then return nil, err, code end
+  end
   if not jailed then return nil, err, code end
   -- Whole cores are kept by the machine itself.
   local cores = ((request.resources or {}).cpu or {}).cores or 0
@@ -105,43 +111,15 @@ function Firecracker:create(execution)
     if not uid then return nil, err, code end
     execution.record.jail_uid = uid
   end
+  execution.record.tap = execution.plan.network and network.name() or nil
   if self.groups.version == 0 then return FOLDER end
   return groups.name(self.groups, self.prefix, execution)
-end
-
---- Write what the monitor and the relay read. The archive holds the job, secrets and all: it is
---- ours alone, and goes once the guest has it.
-local function write_files(self, execution, token)
-  local body = execution.plan
-  local dir, err = execution.dir:open(FOLDER)
-  if not dir then return nil, "open the machine's folder: " .. err, "io" end
-  local where, ok, code = dir, true, nil
-  if body.jail then where, err = jail.open(dir, body, true) end
-  if not where then
-    dir:close()
-    return nil, "make the jail: " .. err, "io"
-  end
-  if body.argv then
-    local bytes
-    bytes, err, code = guest.initrd(body, execution.request.provision_scripts, token)
-    ok = bytes
-    if ok then ok, err = where:write(jail.INITRD, bytes) end
-  end
-  if ok then ok, err, code = drives.make(where, body, self.own) end
-  if ok then ok, err = where:write("config.json", json.encode(body.config)) end
-  if ok then ok, err = where:write("vmm.log", "") end
-  if ok and body.jail then ok, err, code = jail.fill(where, body, execution.record.jail_uid) end
-  if ok then ok, err = dir:mkfifo("guest") end
-  if where ~= dir then where:close() end
-  dir:close()
-  if not ok then return nil, "prepare the machine: " .. tostring(err), code or "io" end
-  return true
 end
 
 --- What the supervisor is told: its child is the relay, and says itself when the job runs.
 function Firecracker:source(execution)
   local body, items, token = execution.plan, {}, system.random_hex(16)
-  local ok, err, code = write_files(self, execution, token)
+  local ok, err, code = files.write(self.own, execution, token)
   if not ok then return nil, err, code end
   local function add(key, value)
     if value ~= nil then items[#items + 1] = { key, value } end
@@ -193,6 +171,7 @@ end
 function Firecracker:conclude(execution, exit)
   self.samples[execution.id] = nil
   if not exit then async.shield(10, self.sweep, self, execution) end
+  async.shield(LEAVE_SECONDS, network.remove, execution.record.tap) -- or it is at `remove`
   local dir = execution.dir:open(FOLDER)
   if dir and execution.plan.jail then
     async.shield(LEAVE_SECONDS, leave_jail, self, execution, dir)
@@ -221,7 +200,9 @@ function Firecracker:remove(handle, execution)
     local gone, why, kind = groups.remove(groups.of(self.groups, execution), handle)
     if not gone then return nil, "remove the machine's control group: " .. why, kind end
   end
-  local ok, err, code = execution.dir:remove_tree(FOLDER)
+  local ok, err, code = network.remove((execution.record or {}).tap)
+  if not ok then return nil, err, code end
+  ok, err, code = execution.dir:remove_tree(FOLDER)
   if not ok and code ~= "ENOENT" then return nil, "remove the machine's folder: " .. err, "io" end
   uids.release(self.root, (execution.record or {}).jail_uid, execution.id)
   return true
@@ -234,11 +215,12 @@ end
 
 return {
   name = "firecracker", params = params, environment = { "EXHOST_FIRECRACKER", "EXHOST_JAILER" },
-  capabilities = { signal = true, exec = true, stats = true, pause = true, resume = true },
+  capabilities = { signal = true, exec = true, stats = true, pause = true, resume = true,
+    net_info = true },
   open = open, health = Firecracker.health, facts = Firecracker.facts, plan = Firecracker.plan,
   check = Firecracker.check, create = Firecracker.create, source = Firecracker.source,
   conclude = Firecracker.conclude, remove = Firecracker.remove, list = Firecracker.list,
   signal = live.signal, exec = live.exec, stats = live.stats,
-  pause = live.pause, resume = live.resume,
+  pause = live.pause, resume = live.resume, net_info = live.net_info,
   describe_step = machine.describe_step,
 }

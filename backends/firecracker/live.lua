@@ -4,6 +4,7 @@ local api = require "backends.firecracker.api"
 local execs = require "exhost.execs"
 local jail = require "backends.firecracker.jail"
 local machine = require "backends.firecracker.machine"
+local network = require "backends.firecracker.network"
 local usage = require "exhost.usage"
 
 local live = {}
@@ -81,6 +82,11 @@ end
 --- Let it go on. Suspends.
 function live.resume(_, execution)
   return change_state(execution, "Resumed")
+end
+
+--- This host's end, and the guest's address.
+function live.net_info(_, execution)
+  return network.info(execution)
 end
 
 return live

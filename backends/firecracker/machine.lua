@@ -2,6 +2,7 @@
 
 local jail = require "backends.firecracker.jail"
 local json = require "exhost.json"
+local network = require "backends.firecracker.network"
 local text = require "exhost.text"
 local volumes = require "backends.firecracker.volumes"
 
@@ -39,8 +40,7 @@ local function unsupported(request)
     return "resources.gpus: GPUs are not supported by the firecracker executor"
   end
   if request.engine_spec.params.mmds_message then
-    return "engine_spec.params.mmds_message: the metadata service needs a network interface, "
-      .. "which this executor does not give yet"
+    return "engine_spec.params.mmds_message: this executor has no metadata service yet"
   end
 end
 
@@ -121,6 +121,7 @@ local function boot_args(params, runs)
     words[#words + 1] = "rdinit=/exhost/init exhost.report=vsock:" .. PORT
     if params.root_file_system then words[#words + 1] = "exhost.root=/dev/vda" end
     if params.root_read_only then words[#words + 1] = "exhost.ro" end
+    if params.network then words[#words + 1] = network.word(params.network) end
   end
   return table.concat(words, " ")
 end
@@ -216,7 +217,7 @@ function machine.plan(request, facts, settings)
     gid = uid and (tonumber(gid) or tonumber(uid)),
     disk = params.root_file_system, initrd = params.initrd,
     jail = jailed and { jailer = facts.jail.jailer, exec = facts.jail.exec } or nil,
-    kernel = params.kernel_image,
+    kernel = params.kernel_image, network = params.network,
     scripts = scripts and #scripts > 0 and scripts or nil,
     volumes = #list > 0 and list or nil,
     limits = machine.limits(size, ((request.resources or {}).cpu or {}).cores or 0),
@@ -242,6 +243,7 @@ function machine.describe_step(body, step)
     for i, volume in ipairs(body.volumes or {}) do targets[i] = text.quote(volume.target) end
     return table.concat(targets, " or ")
   end
+  if step == "network" then return "with " .. text.quote((body.network or {}).address or "") end
   if step == "root" then return text.quote(body.disk or "") end
   return ""
 end

@@ -1,4 +1,5 @@
 --- What `engine_spec.params` may hold for a microVM.
+local network = require "backends.firecracker.network"
 local parts = require "exhost.request.params"
 local text = require "exhost.text"
 
@@ -65,6 +66,10 @@ local function whole(params)
       return nil, name .. " is for a command, and none is given: add cmd or entrypoint"
     end
   end
+  if params.network then
+    return nil, "network: exhost's own init sets it up, which runs with a command alone: add cmd "
+      .. "or entrypoint"
+  end
   return params
 end
 
@@ -90,6 +95,10 @@ return {
     root_read_only = { type = "boolean", doc = "the disk cannot be written" },
     kernel_args = { type = "string", absent = "", no_nul = true, check = kernel_args,
       max_length = 1536, doc = "added to the kernel's command line" },
+    network = { type = "record", check = network.check, doc = "one network interface", fields = {
+      address = { type = "string", required = true, doc = "ADDRESS/BITS of the guest" },
+      gateway = { type = "string", required = true, doc = "address of this host's end" },
+    } },
     mmds_message = { type = "any", absent = "", doc = "for the metadata service" },
     entrypoint = words "the first words of the command line",
     cmd = words "the words after them; without both the image boots as it is",

@@ -1,11 +1,18 @@
 --- What `backends.firecracker` in the settings may hold.
 
+local network = require "backends.firecracker.network"
 local schema = require "exhost.schema"
+local text = require "exhost.text"
 
 local settings = {}
 
 local GIB = 1024 ^ 3
 local MAX_UID = 2 ^ 32 - 2
+
+local function range(value)
+  if network.parse(value) then return value end
+  return nil, "expected ADDRESS/BITS, got " .. text.quote(value)
+end
 
 settings.SCHEMA = { type = "record", default = {}, fields = {
   binary = { type = "string", absent = "", no_nul = true,
@@ -16,6 +23,8 @@ settings.SCHEMA = { type = "record", default = {}, fields = {
     doc = "the first user id of jails; executors of one machine need ranges of their own" },
   jail_uid_count = { type = "integer", default = 65536, min = 1, max = MAX_UID,
     doc = "how many there are: the most machines in jails at once" },
+  networks = { type = "list", of = { type = "string", check = range }, default = {},
+    doc = "the ranges, ADDRESS/BITS, that requests may have networks of; none: none" },
   input_limit = { type = "size", default = 16 * GIB, doc = "the most bytes of an input" },
   output_size = { type = "size", default = GIB,
     doc = "the bytes of an output's drive, where the request has no disk size" },

@@ -10,6 +10,7 @@
 
 #include "drives.h"
 #include "job.h"
+#include "net.h"
 #include "place.h"
 #include "report.h"
 #include "run.h"
@@ -84,6 +85,8 @@ int main(int argc, char **argv) {
     failed = (xh_ending){.error = -xh_user_find(&job), .step = "user"};
   if (failed.error == 0)
     failed = (xh_ending){.error = -xh_drives_mount(&drives, &job), .step = "mount"};
+  if (failed.error == 0)
+    failed = (xh_ending){.error = -xh_net_raise(options.net), .step = "network"};
   if (failed.error == 0)
     failed =
       (xh_ending){.error = -xh_run_open(&runner, &job, &reporter), .step = "fork"};

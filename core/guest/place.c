@@ -31,6 +31,7 @@ static void take(xh_options *options, const char *word) {
     {"exhost.report=", options->report},
     {"exhost.root=", options->root},
     {"exhost.job=", options->job},
+    {"exhost.net=", options->net},
   };
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (strncmp(word, names[i].name, strlen(names[i].name)) == 0)

@@ -8,6 +8,7 @@ typedef struct xh_options {
   char report[128]; /* exhost.report: vsock:PORT, unix:PATH, serial */
   char root[128];   /* exhost.root: a block device, or a folder; "" = as it is */
   char job[128];    /* exhost.job: the job's file */
+  char net[128];    /* exhost.net: ADDRESS/BITS,GATEWAY of eth0; "" = there is none */
   bool read_only;   /* exhost.ro: the root file system */
   bool namespaces;  /* exhost.namespaces: pid 1 of namespaces, not of a kernel */
 } xh_options;

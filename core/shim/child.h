@@ -42,7 +42,10 @@ typedef struct xh_report {
 #define XH_FD_STATUS 3
 #define XH_STEP_REPORTED 100
 #define XH_REPORTED_STEPS                                                              \
-  { "exec", "script", "user", "cwd", "root", "job", "fork", "listen", "mount", NULL }
+  {                                                                                    \
+    "exec", "script", "user", "cwd", "root", "job", "fork", "listen", "mount",         \
+      "network", NULL                                                                  \
+  }
 
 /* Start a process that prepares itself and then waits. 0 or a negative errno. */
 int xh_child_fork(xh_child *child, const xh_launch *how);

@@ -1,0 +1,123 @@
+--- A machine's network, on the stand-in for the binary, in a network namespace of its own.
+
+local machine = require "backends.firecracker.machine"
+local machines = require "support.machines"
+local network = require "backends.firecracker.network"
+local params = require "backends.firecracker.params"
+local request = require "exhost.request"
+local scratch = require "support.scratch"
+local settings = require "backends.firecracker.settings"
+local system = require "exhost.system"
+
+local SPEC = "spec/backends/firecracker/network_spec.lua"
+local JAILER = io.popen("pwd"):read "*l" .. "/spec/support/fake_jailer"
+local INSIDE = "EXHOST_SPEC_IN_NETWORK"
+local GIVEN = { address = "172.30.5.2/30", gateway = "172.30.5.1" }
+
+local function normal(own)
+  own.kernel_image, own.initrd = "/k", "/i"
+  return request.normalise({ job_id = "jj", execution_id = "jj", engine_spec = {
+    type = "firecracker", params = own } }, { params = { firecracker = params } })
+end
+
+local function shell(command)
+  local pipe = io.popen(command .. " 2>&1")
+  local text = pipe:read "*a"
+  pipe:close()
+  return text
+end
+
+local function devices()
+  return shell "ip -o link show | grep -o 'xh[0-9a-f]*'"
+end
+
+local function with(body, jailer)
+  return machines.with(body, { backends = { firecracker = { binary = machines.BINARY,
+    jailer = jailer or "", networks = { "172.30.0.0/16" } } } })
+end
+
+local function inside()
+  it("reaches the host's end, and is gone with the machine", with(function(ex, asking)
+    local asked = asking("/bin/busybox ping -c 1 -W 10 172.30.5.1 >/dev/null && "
+      .. "/bin/busybox ip route && sleep 300")
+    local id = asked.execution_id
+    asked.engine_spec.params.network = GIVEN
+    assert(ex:start(asked))
+    local tap = devices():match "%S+"
+    assert.same({ interface_name = tap, ip_address = "172.30.5.2", cidr = "172.30.5.2/30" },
+      ex:net_info(id))
+    assert.is_true(scratch.wait_until(function()
+      local stream = assert(ex:get_log_stream(id))
+      return require("conformance.helper").read(stream):find("default via 172.30.5.1", 1, true)
+        ~= nil
+    end))
+    local other = asking "true"
+    other.engine_spec.params.network = { address = "172.30.5.9/24", gateway = "172.30.5.8" }
+    local _, err, code = ex:start(other)
+    assert.equal("denied", code)
+    assert.matches("is in use here: " .. tap .. " has 172.30.5.1/30", err)
+    assert(ex:cancel(id))
+    assert(ex:wait(id))
+    assert.equal("", devices())
+  end))
+
+  it("belongs to the jail's user, and goes with a start that fails", with(function(ex, asking)
+    local asked = asking("/bin/busybox ping -c 1 -W 10 172.30.5.1 >/dev/null")
+    asked.engine_spec.params.network = GIVEN
+    assert.equal(0, assert(ex:run(asked)).exit_code)
+    asked = asking("true", "refuse")
+    asked.engine_spec.params.network = GIVEN
+    assert.equal("start_failed", assert(ex:run(asked)).reason)
+    assert.equal("", devices())
+  end, JAILER))
+end
+
+if os.getenv(INSIDE) then
+  describe("the network of a microVM, in a namespace", inside)
+  return
+end
+
+describe("the network of a microVM", function()
+  it("is an address of a host with a gateway beside it, for a command", function()
+    for _, wrong in ipairs { { "172.30.5.2", "172.30.5.1" }, { "172.30.5.0/30", "172.30.5.1" },
+      { "172.30.5.2/30", "172.30.5.2" }, { "172.30.5.2/30", "172.30.5.9" },
+      { "1.2.3.4/1", "1.2.3.5" }, { "256.1.1.1/24", "256.1.1.2" }, { "1.1.1.2/24", "x" } } do
+      local ok, err = normal { cmd = { "a" }, network = { address = wrong[1], gateway = wrong[2] } }
+      assert.is_nil(ok)
+      assert.matches("engine_spec.params.network: ", err)
+    end
+    local _, err = normal { network = GIVEN }
+    assert.matches("network: .* with a command alone", err)
+    local body = assert(machine.plan(assert(normal { cmd = { "a" }, network = GIVEN }), {},
+      { output_size = 1 }))
+    assert.matches(" exhost.net=172.30.5.2/30,172.30.5.1$", body.config["boot-source"].boot_args)
+  end)
+
+  it("is denied outside of the operator's ranges, of which there are none", function()
+    assert.is_false(network.allowed(GIVEN.address, assert(settings.check {}).networks))
+    local own = assert(settings.check { networks = { "10.0.0.0/8", "172.30.0.0/16" } })
+    assert.is_true(network.allowed(GIVEN.address, own.networks))
+    assert.is_false(network.allowed("172.31.5.2/30", own.networks))
+    assert.is_false(network.allowed("172.30.5.2/8", own.networks))
+    local _, err, code = network.facts(GIVEN, { networks = {} })
+    assert.equal("denied", code)
+    assert.matches("backends.firecracker.networks", err)
+    _, err = settings.check { networks = { "x" } }
+    assert.matches("backends.firecracker.networks%[1%]: expected ADDRESS/BITS", err)
+  end)
+
+  it("works, in a namespace of its own", scratch.with(function(_, path)
+    local possible = "unshare --net sh -c 'ip tuntap add dev t mode tap' 2>/dev/null"
+    if not machines.possible() or os.execute(possible) ~= 0 then
+      return pending "needs root, namespaces, iproute2 and tun"
+    end
+    local status = os.execute(string.format("%s=1 timeout -s KILL 120 unshare --net %s lua --main "
+      .. "spec/run.lua %s </dev/null >%s/log 2>&1", INSIDE, system.real_path "/proc/self/exe", SPEC,
+      path))
+    local file = assert(io.open(path .. "/log"))
+    local told = file:read "*a"
+    file:close()
+    assert.equal(0, status, told)
+    assert.matches("2 passed", told)
+  end))
+end)
