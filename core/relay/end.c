@@ -37,6 +37,7 @@ int xh_relay_leave(const xh_relay *r) {
   sigset_t set;
   unlinkat(r->jail.folder, r->socket, 0);
   write_report(r);
+  xh_jail_dismiss(&r->jail);
   if (r->word.signal > 0) {
     signal(r->word.signal, SIG_DFL);
     sigfillset(&set);

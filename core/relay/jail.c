@@ -101,7 +101,7 @@ static void stand_guard(int monitor, int alive) {
   _exit(0);
 }
 
-int xh_jail_guard(pid_t monitor) {
+int xh_jail_guard(xh_jail *jail, pid_t monitor) {
   int ends[2];
   int fd = (int)syscall(SYS_pidfd_open, monitor, 0U);
   if (fd < 0)
@@ -111,18 +111,26 @@ int xh_jail_guard(pid_t monitor) {
     close(fd);
     return err;
   }
-  /* Two forks: who waits for our children knows of one. */
-  pid_t first = fork();
-  if (first == 0) {
+  pid_t pid = fork();
+  if (pid == 0) {
     close(ends[1]);
-    if (fork() == 0)
-      stand_guard(fd, ends[0]);
-    _exit(0);
+    stand_guard(fd, ends[0]);
   }
-  int err = first < 0 ? -errno : 0;
-  if (first > 0)
-    waitpid(first, NULL, 0);
+  int err = pid < 0 ? -errno : 0;
   close(fd);
-  close(ends[0]); /* the other end stays open as long as we are */
-  return err;
+  close(ends[0]);
+  if (err < 0) {
+    close(ends[1]);
+    return err;
+  }
+  jail->guard = pid;
+  jail->alive = ends[1];
+  return 0;
+}
+
+void xh_jail_dismiss(const xh_jail *jail) {
+  if (jail->guard <= 0)
+    return;
+  close(jail->alive);
+  waitpid(jail->guard, NULL, 0);
 }

@@ -190,7 +190,7 @@ int main(int argc, char **argv) {
     return 1;
   }
   int err = start_vmm(&relay);
-  if (err == 0 && relay.jail.on && (err = xh_jail_guard(relay.vmm)) < 0)
+  if (err == 0 && relay.jail.on && (err = xh_jail_guard(&relay.jail, relay.vmm)) < 0)
     kill(relay.vmm, SIGKILL);
   if (err < 0) {
     xh_relay_start(&relay, -err, "fork");

@@ -57,6 +57,8 @@ typedef struct xh_jail {
   bool on;
   uid_t uid;
   gid_t gid;
+  pid_t guard; /* 0 = there is none */
+  int alive;   /* the guard waits for its end */
 } xh_jail;
 
 typedef struct xh_relay {
@@ -151,7 +153,10 @@ int xh_jail_connect(const xh_jail *jail, const char *name);
 
 /* End the monitor when we end, however that is: one in a jail has lost the word that
  * the kernel would do so. Answers 0, or a negative errno. */
-int xh_jail_guard(pid_t monitor);
+int xh_jail_guard(xh_jail *jail, pid_t monitor);
+
+/* The monitor has ended: the guard goes. */
+void xh_jail_dismiss(const xh_jail *jail);
 
 /* Write the report, then end by the workload's signal, or answer its exit code. */
 int xh_relay_leave(const xh_relay *r);
