@@ -159,6 +159,23 @@ describe("a jailed monitor", function()
       assert.matches("jailer .*No such file", err)
     end))
 
+  it("is rolled back with its folder and its user when it cannot be filled", with(
+    function(ex, request, path)
+      local fill, seen = jail.fill, nil
+      jail.fill = function(_, _, uid)
+        seen = { uid, uids(path) }
+        return nil, "no place", "io"
+      end
+      local asked = request "true"
+      local ok, err = ex:start(asked)
+      jail.fill = fill
+      assert.is_nil(ok)
+      assert.matches("prepare the machine: no place", err)
+      assert.equal(seen[1] .. "\n", seen[2])
+      assert.equal("", uids(path))
+      assert.equal("", shell("ls -d " .. folder(path, asked.execution_id) .. " 2>/dev/null"))
+    end))
+
   it("waits for no user that somebody has, and takes over one whose execution is gone", with(
     function(ex, request, path)
       local first = request "sleep 300"
