@@ -44,7 +44,8 @@ end
 --- Evidence from a report and the machine's folder.
 ---@param report table? conclude.parse
 ---@param dir exhost.dir? the machine's folder
-function conclude.evidence(report, dir)
+---@param written number bytes of output
+function conclude.evidence(report, dir, written)
   if not report then return {} end
   local evidence = { report = report.by,
     vmm = { exit_code = report.vmm_code, signal = report.vmm_signal } }
@@ -60,9 +61,13 @@ function conclude.evidence(report, dir)
     evidence.code, evidence.signal = false, false
     local failed = report.by == "nobody" and report.vmm_code and report.vmm_code ~= 0
     local why = failed and dir and complaint(dir)
-    if why then evidence.never_ran, evidence.engine_error = true, why end
     local tail = dir and printable(dir:read_at("console.log", -CONSOLE_TAIL, CONSOLE_TAIL) or "")
     if tail and tail ~= "" then evidence.console = tail end
+    if why and (evidence.console or written > 0) then
+      evidence.vmm.error = why -- it ran: a guest may end so that the monitor calls it an error
+    elseif why then
+      evidence.never_ran, evidence.engine_error = true, why
+    end
   end
   evidence.script = report.script
   return evidence

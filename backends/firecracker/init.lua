@@ -177,7 +177,8 @@ function Firecracker:conclude(execution, exit)
     async.shield(LEAVE_SECONDS, leave_jail, self, execution, dir)
   end
   local report = dir and conclude.parse(dir:read("report", 65536))
-  local evidence = conclude.evidence(report, dir)
+  local evidence = conclude.evidence(report, dir,
+    tonumber(exit and exit.stdout_bytes) or 0)
   if not report and not execution.plan.argv then
     evidence.code, evidence.signal = false, false -- the relay's own end
   end

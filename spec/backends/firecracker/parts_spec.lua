@@ -109,7 +109,7 @@ end)
 
 describe("the end of a microVM", function()
   local function ending(text, exit)
-    return result.from(exit or { code = "1" }, conclude.evidence(conclude.parse(text)))
+    return result.from(exit or { code = "1" }, conclude.evidence(conclude.parse(text), nil, 0))
   end
 
   it("is what its guest says, whatever the monitor exits with", function()
@@ -141,12 +141,27 @@ describe("the end of a microVM", function()
     assert.same({ nil, "cancelled" }, { r.exit_code, r.reason })
   end)
 
+  it("was a machine's that ran when it wrote anything, whatever the monitor calls an error",
+    scratch.with(function(dir)
+      local report = conclude.parse("format=1\nby=nobody\nvmm_code=1\n")
+      assert(dir:write("vmm.err", "Error: words of the monitor\n"))
+      local evidence = conclude.evidence(report, dir, 0)
+      assert.same({ true, "Error: words of the monitor" },
+        { evidence.never_ran, evidence.engine_error })
+      evidence = conclude.evidence(report, dir, 7)
+      assert.same({ nil, "Error: words of the monitor" },
+        { evidence.never_ran, evidence.vmm.error })
+      assert(dir:write("console.log", "a panic\n"))
+      evidence = conclude.evidence(report, dir, 0)
+      assert.same({ nil, "a panic" }, { evidence.never_ran, evidence.console })
+    end))
+
   it("is not read from what is torn", function()
     for _, text in ipairs { "", "format=1", "format=2\nkind=exit\ncode=0\n", "nonsense\n",
       "format=1\nkind=exit\ncode=0" } do
       assert.is_nil(conclude.parse(text))
     end
     assert.is_nil(conclude.parse(nil))
-    assert.same({}, conclude.evidence(nil))
+    assert.same({}, conclude.evidence(nil, nil, 0))
   end)
 end)
