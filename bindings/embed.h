@@ -20,6 +20,7 @@ struct exhost {
   uv_async_t wake;
   uv_timer_t last_call; /* ends the loop when closing takes too long */
   xh_ref handlers[HANDLERS];
+  xh_call *next_cancelled;       /* while some are cancelled; the host's thread only */
   xh_call *beginning;            /* unanswered so far; the host's thread only */
   xh_call in_flight;             /* head of a ring; the host's thread only */
   const exhost_options *options; /* only while exhost_open() runs */

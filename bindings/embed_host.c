@@ -16,6 +16,8 @@ static void unlink_call(xh_call *c) {
 
 static void answer(exhost_t *e, xh_call *c, int code, const char *json, size_t len,
                    int fd) {
+  if (c == e->next_cancelled)
+    e->next_cancelled = c->next;
   unlink_call(c);
   if (c == e->beginning)
     e->beginning = NULL;
@@ -129,14 +131,15 @@ static void begin_call(exhost_t *e, xh_call *c) {
 
 static void begin_cancel(exhost_t *e, const xh_call *cancel) {
   xh_lua *x = &e->host.lua;
-  for (xh_call *c = e->in_flight.next, *next; c != &e->in_flight; c = next) {
-    next = c->next; /* c may answer at once */
+  for (xh_call *c = e->in_flight.next; c != &e->in_flight; c = e->next_cancelled) {
+    e->next_cancelled = c->next; /* c may answer at once, and others with it */
     if (c->tag != cancel->tag)
       continue;
     xh_ref_push(x, &e->handlers[ON_CANCEL]);
     lua_pushlightuserdata(x->L, c);
     xh_lua_call(x, 1);
   }
+  e->next_cancelled = NULL;
 }
 
 static void stop_loop(uv_timer_t *timer) {

@@ -1,4 +1,6 @@
 /* calls.c - calls that are wrong, late, or not wanted any more. */
+#include <sys/resource.h>
+
 #include "embed.h"
 
 enum { HUGE_SIZE = 64 * 1024 * 1024 };
@@ -133,6 +135,31 @@ static void followers(exhost_t *host) {
   CHECK(left == 31, "answered: %x", left);
 }
 
+/* One that cannot take over is answered by the cancel of another. */
+static void followers_without_descriptors(exhost_t *host) {
+  struct rlimit before, none;
+  begin(host, 200, "wait", with_id("long"));
+  begin(host, 201, "wait", with_id("long"));
+  CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
+  none = before;
+  none.rlim_cur = 3;
+  answers(host, EXHOST_OK, "status", with_id("long")); /* both have begun */
+  CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
+  CHECK(exhost_cancel(host, 200) == 0);
+  int code[2] = {0, 0};
+  for (int i = 0; i < 2; i++) {
+    exhost_event *event;
+    CHECK(exhost_next(host, &event, 30000) == 0);
+    CHECK(event->tag == 200 || event->tag == 201);
+    code[event->tag - 200] = event->code;
+    exhost_event_free(event);
+  }
+  CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
+  CHECK(code[0] == EXHOST_CANCELLED, "%d", code[0]);
+  CHECK(code[1] < 0 && code[1] != EXHOST_CANCELLED, "%d", code[1]);
+  answers(host, EXHOST_OK, "status", with_id("long"));
+}
+
 /* A start that is cancelled has happened or has not. */
 static void cancelled_starts(exhost_t *host) {
   for (int i = 0; i < 50; i++) {
@@ -158,6 +185,7 @@ int main(int argc, char **argv) {
   cancelled(host);
   at_once(host);
   followers(host);
+  followers_without_descriptors(host);
   cancelled_starts(host);
   answers(host, EXHOST_OK, "cleanup", "{}");
   exhost_close(host, 0);
