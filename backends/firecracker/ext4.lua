@@ -6,18 +6,20 @@ local capture = require "exhost.capture"
 local ext4 = {}
 
 local FOLDERS = { "/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/local/bin" }
+local PACKAGES = { du = "coreutils", cp = "coreutils", prlimit = "util-linux" }
 local SECONDS = 3600      -- for gigabytes on a slow disk; who waits may leave earlier
 local BLOCK, INODE = 4096, 256
 local SPARE = 4 * 1024 * 1024
 local SPARE_INODES = 32   -- of which the file system keeps 11 for itself
 local LIST_MAX = 16 * 1024 * 1024
+local LEAST_PRINTED = 64 * 1024 -- it repeats its commands
 -- What every kernel that boots here can mount; a journal would only be in the way of a reader.
 local FEATURES = "none,ext_attr,dir_index,filetype,extent,flex_bg,sparse_super,large_file,"
   .. "huge_file,dir_nlink,extra_isize"
 local DIR, IMAGES = 5, 6  -- descriptors that the programs get: paths can be changed below them
 
 --- Where a program is; code `unavailable`.
----@param name "mke2fs"|"debugfs"|"du"|"cp"
+---@param name "mke2fs"|"debugfs"|"du"|"cp"|"prlimit"
 ---@return string? path, string? err, string? code
 function ext4.program(name)
   for _, folder in ipairs(FOLDERS) do
@@ -27,7 +29,7 @@ function ext4.program(name)
       return folder .. "/" .. name
     end
   end
-  local package = (name == "du" or name == "cp") and "coreutils" or "e2fsprogs"
+  local package = PACKAGES[name] or "e2fsprogs"
   return nil, string.format("%s is not there: install %s", name, package), "unavailable"
 end
 
@@ -106,7 +108,12 @@ function ext4.copy(source, where, name)
   return true
 end
 
-local function debugfs(where, name, commands, options)
+--- Run debugfs on an image that may lie: no file that it writes gets larger than `most` bytes, what
+--- it prints (into memory) included. A signal ends it there.
+local function debugfs(where, name, commands, most, options)
+  local prlimit, err, code = ext4.program("prlimit")
+  if not prlimit then return nil, err, code end
+  options.before = { prlimit, string.format("--fsize=%.0f", math.max(most, LEAST_PRINTED)) }
   options.fds = options.fds or {}
   options.fds[IMAGES] = where:fd()
   options.input = table.concat(commands, "\n") .. "\n"
@@ -119,7 +126,7 @@ end
 function ext4.list(where, name, inodes)
   local commands = {}
   for i, inode in ipairs(inodes) do commands[i] = string.format("ls -p <%d>", inode) end
-  local text, err, code = debugfs(where, name, commands, { max = LIST_MAX })
+  local text, err, code = debugfs(where, name, commands, LIST_MAX, { max = LIST_MAX })
   if not text then return nil, err, code end
   if #text == LIST_MAX then return nil, "more names than are read", "io" end
   local entries, folder = {}, nil
@@ -140,13 +147,15 @@ end
 --- Write files of an image into a folder, named by their numbers in the list. Suspends.
 ---@param inodes integer[]
 ---@param target exhost.dir where nobody else writes
+---@param from integer number of the first
+---@param most number bytes of the largest, as the image tells it
 ---@return true? ok, string? err, string? code
-function ext4.dump(where, name, inodes, target)
+function ext4.dump(where, name, inodes, target, from, most)
   local commands = {}
   for i, inode in ipairs(inodes) do
-    commands[i] = string.format("dump <%d> /proc/self/fd/%d/%d", inode, DIR, i)
+    commands[i] = string.format("dump <%d> /proc/self/fd/%d/%d", inode, DIR, from + i - 1)
   end
-  local text, err, code = debugfs(where, name, commands, { fds = { [DIR] = target:fd() } })
+  local text, err, code = debugfs(where, name, commands, most, { fds = { [DIR] = target:fd() } })
   if not text then return nil, err, code end
   return true
 end

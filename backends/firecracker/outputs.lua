@@ -12,7 +12,7 @@ local outputs = {}
 
 local ROOT = 2
 local TOLD, MAX_TOLD = ".told", 4096 -- beside the image: what its reading told
-local MAX_ENTRIES, MAX_DEPTH = 65536, 64
+local MAX_ENTRIES, MAX_DEPTH, BATCH = 65536, 64, 64
 local FOLDER, FILE, KIND = 0x4000, 0x8000, 0x1000
 local LOST = "lost+found"
 local FILES, TREE = "files", "tree" -- in the staging folder
@@ -97,17 +97,48 @@ local function arrange(found, files, staging)
   return count
 end
 
+--- Dump the files, some at a time: sizes are the guest's to tell, so they are counted as they
+--- come. Suspends.
+local function dump(where, volume, found, files)
+  local bytes = 0
+  for from = 1, #found.files, BATCH do
+    local inodes, most = {}, 0
+    for i = from, math.min(from + BATCH - 1, #found.files) do
+      inodes[#inodes + 1] = found.files[i].inode
+      most = math.max(most, found.files[i].size)
+    end
+    local ok, err, code = ext4.dump(where, volume.image, inodes, files, from, most)
+    if not ok then return nil, err, code end
+    for i = from, from + #inodes - 1 do
+      local st = files:stat(tostring(i))
+      bytes = bytes + (st and st.size or 0)
+    end
+    if bytes > volume.size then return nil, "its files are more than it can hold", "engine" end
+  end
+  found.bytes = bytes
+  return true
+end
+
+--- A folder that only we can write in, whoever owns the one above: he may be faster than us with
+--- a folder of his own there, full of links.
+local function private_folder(above, name)
+  local dir, err = above:open(name, true)
+  if not dir then return nil, err end
+  local ok, why = dir:is_private()
+  if ok then return dir end
+  dir:close()
+  return nil, string.format("%s in results_dir is not ours alone: %s", name, tostring(why))
+end
+
 --- Read one image into a folder of ours. Suspends.
 ---@return table? told { files, bytes, skipped }, string? err, string? code
 local function read_image(where, volume, staging)
   local found, err, code = survey(where, volume.image, volume.size)
   if not found then return nil, err, code end
-  local inodes, count = {}, nil
-  for i, item in ipairs(found.files) do inodes[i] = item.inode end
-  local files, ok
-  files, err = staging:open(FILES, true)
+  local files, ok, count
+  files, err = private_folder(staging, FILES)
   if not files then return nil, err, "io" end
-  ok, err, code = ext4.dump(where, volume.image, inodes, files)
+  ok, err, code = dump(where, volume, found, files)
   if ok then count = arrange(found, files, staging) end
   files:close()
   if not count then return nil, err, code or "io" end
@@ -129,7 +160,7 @@ local function fetch(where, volume, results, staging_name)
   local told = told_before(where, volume, results)
   if told then return told end
   results:remove_tree(staging_name)
-  local staging, err = results:open(staging_name, true)
+  local staging, err = private_folder(results, staging_name)
   if not staging then return nil, err, "io" end
   local ok, code
   told, err, code = read_image(where, volume, staging)

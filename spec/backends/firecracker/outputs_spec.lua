@@ -138,6 +138,35 @@ describe("an image that the guest made", function()
       end))
   end
 
+  it("writes no more than an image can hold, whatever names and sizes it forges", reading(
+    "truncate -s 1G big && for i in 12 13 14 15 16 17 18 19; do "
+      .. "touch x_0_@_${i}_100644_0_0_bomb$i; done", nil,
+    function(image)
+      return (image:gsub("x_0_@_(%d%d)_100644_0_0_bomb", "x/0/\n/%1/100644/0/0/bomb"))
+    end,
+    function(told, out)
+      assert.matches("killed by signal 25", told.error)
+      assert.is_nil(io.open(out))
+    end))
+
+  it("is read by a folder that nobody else may write in", scratch.with(function(dir, path)
+    local where = assert(dir:open("vm", true))
+    make(where, path, "echo a >a")
+    local results = assert(dir:open("results", true))
+    local execution = { id = "e", dir = dir, plan = { volumes = { { kind = "output", name = "out",
+      device = "vda", image = "vda.ext4", size = SIZE } } },
+      record = { log_dir = path .. "/results", log_inode = results:inode() } }
+    -- As if somebody were as fast as to make the folder just before us: nothing can remove it.
+    sh("mkdir %s/results/.exhost-e", path)
+    local mount = "mount -t tmpfs -o mode=777 none %s/results/.exhost-e 2>/dev/null"
+    if os.execute(mount:format(path)) ~= 0 then pending "may not mount" end
+    local told = outputs.fetch(execution, where)
+    sh("umount %s/results/.exhost-e", path)
+    results:close()
+    where:close()
+    assert.matches("is not ours alone", told.out.error)
+  end))
+
   it("does not take the place of what somebody put there meanwhile", scratch.with(
     function(dir, path)
       local where = assert(dir:open("vm", true))
