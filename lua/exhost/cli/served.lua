@@ -107,7 +107,7 @@ function served.start(ex, options, asked)
   if value then return value.id end
   if not gone then return nil, err, code, data end
   local id, why, kind, more = ex:start(asked)
-  local own = asked.execution_id or asked.ExecutionID
+  local own = asked.execution_id or asked.ExecutionID or asked.job_id or asked.JobID
   if own and (kind == "already_started" or kind == "already_completed") then return own end
   return id, why, kind, more
 end

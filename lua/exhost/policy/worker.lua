@@ -53,7 +53,7 @@ Worker.__index = Worker
 ---@param policy { name: string, source: string, modules: table<string, string> }
 ---@param limits { soft: number, hard: number, idle: number? } seconds
 function worker.new(policy, limits)
-  return setmetatable({ policy = policy, limits = limits, queue = {},
+  return setmetatable({ policy = policy, limits = limits, queue = {}, labels = {},
     idle = limits.idle or IDLE_SECONDS }, Worker)
 end
 
@@ -183,6 +183,7 @@ local function call(self, request, host)
   if not answer then return failure(self, why, kind) end
   self.printed = answer.printed
   if answer.ok then return answer.ok end
+  self.told = nil -- it may have failed before it had taken that in
   if answer.spent then self:close() end
   return failure(self, answer.error)
 end
@@ -220,11 +221,12 @@ end
 ---@return { config: table[], env: table[], refused: string? }? decision
 ---@return string? err, string? code "policy"
 function Worker:call(request, host)
-  local version = self.about and self.about.version or ""
-  local labels = self.labels
-  if not labels or labels.version ~= version then
+  local about = self.about or self.last
+  local version = about and about.version or ""
+  local labels = self.labels[version]
+  if not labels then
     labels = { policy = self.policy.name, version = version }
-    self.labels = labels
+    self.labels[version] = labels
   end
   return metrics.watch("exhost_policy", "exhost_policy_calls_total", labels, in_turn, self, call,
     request, host)
