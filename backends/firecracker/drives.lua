@@ -8,6 +8,8 @@ local drives = {}
 
 local FILE = "data" -- in the image of an input that is one file: core/guest/drives.c
 
+local SIGXFSZ = 25
+
 local function make_input(where, volume, limit)
   if system.real_path(volume.source) ~= volume.source then
     return nil, "it has changed since it was checked", "invalid"
@@ -18,7 +20,11 @@ local function make_input(where, volume, limit)
     local ok
     ok, err = where:mkdir(folder)
     dir = ok and where:open(folder)
-    if dir then ok, err, code = ext4.copy(volume.source, dir, FILE) end
+    if dir then ok, err, code = ext4.copy(volume.source, dir, FILE, limit) end
+    if err and err:find("signal " .. SIGXFSZ, 1, true) then
+      err, code = string.format("it is above backends.firecracker.input_limit, %.0f bytes", limit),
+        "invalid"
+    end
     if not ok then
       if dir then dir:close() end
       return nil, err, code

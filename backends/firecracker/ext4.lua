@@ -97,13 +97,17 @@ function ext4.make(where, name, bytes, options)
   return true
 end
 
---- Copy one file of the host into a folder. Suspends.
+--- Copy one file of the host into a folder; a signal ends it at `most` bytes. Suspends.
 ---@param source string absolute
+---@param most number
 ---@return true? ok, string? err, string? code
-function ext4.copy(source, where, name)
+function ext4.copy(source, where, name, most)
+  local prlimit, why, kind = ext4.program("prlimit")
+  if not prlimit then return nil, why, kind end
   local ok, err, code = run("cp", { "--reflink=auto", "--sparse=auto", "--preserve=mode,timestamps",
     "--", source, string.format("/proc/self/fd/%d/%s", DIR, name) },
-    { fds = { [DIR] = where:fd() }, errors = true })
+    { fds = { [DIR] = where:fd() }, errors = true,
+      before = { prlimit, string.format("--fsize=%.0f", most) } })
   if not ok then return nil, err, code end
   return true
 end

@@ -102,6 +102,11 @@ describe("inputs of a microVM", function()
     assert.matches("inputs%[1%]: make a drive of it: %d+ bytes are above "
       .. "backends.firecracker.input_limit", err)
     assert.equal("not_found", select(3, ex:status(asked.execution_id)))
+    asked.inputs[1] = { source = path .. "/d/f", target = "/f" } -- a file is not even copied whole
+    _, err, code = ex:start(asked)
+    assert.same({ "invalid", "above backends.firecracker.input_limit, 50000 bytes" },
+      { code, err:match("above.*$") })
+    assert.equal("not_found", select(3, ex:status(asked.execution_id)))
   end, { backends = { firecracker = { binary = machines.BINARY, input_limit = 50000 } } }))
 end)
 
