@@ -13,7 +13,9 @@
 static const char TYPED_KEY = 0, TASKS_KEY = 0;
 static const char PROMPT_TYPE[] = "exhost.prompt";
 
-enum { EVERY = 1000, NAME = 32, LEVELS = 200 };
+enum { EVERY = 1000, SOON = 61, NAME = 32, LEVELS = 200 };
+
+static void hook(lua_State *L, lua_Debug *at);
 
 static const uint64_t TURN_NS = 10 * 1000 * 1000;    /* then others have theirs */
 static const uint64_t HOLD_NS = 1000 * 1000 * 1000L; /* where no turn can be given */
@@ -23,6 +25,7 @@ typedef struct prompt prompt;
 struct xh_typed {
   prompt *prompts;
   uint64_t entry, since; /* the loop's call that runs, and when it was first seen */
+  bool soon;             /* the next look comes sooner than EVERY */
   int stopping;          /* how many prompts are to be stopped */
   char library[512];     /* where the library's sources are, as a chunk's name */
 };
@@ -101,6 +104,19 @@ static bool told_to_stop(xh_lua *x, prompt *p) {
   return p->interrupted;
 }
 
+/* Typed code is in the library now and may be back soon. Not after a fixed number of
+ * instructions: a loop of that length would be looked at in the same place for ever. */
+static void look_soon(xh_typed *t, lua_State *L, uint64_t now) {
+  t->soon = true;
+  lua_sethook(L, hook, LUA_MASKCOUNT, 1 + (int)(now / 64 % SOON));
+}
+
+static void look_as_usual(xh_typed *t, lua_State *L) {
+  if (t->soon)
+    lua_sethook(L, hook, LUA_MASKCOUNT, EVERY);
+  t->soon = false;
+}
+
 static void hook(lua_State *L, lua_Debug *at) {
   xh_lua *x = xh_lua_from(L);
   xh_typed *t = x->typed;
@@ -111,12 +127,17 @@ static void hook(lua_State *L, lua_Debug *at) {
     t->since = now;
   }
   uint64_t ran = now - t->since;
+  look_as_usual(t, L);
   if (ran < TURN_NS && t->stopping == 0 &&
       __atomic_load_n(&x->signal, __ATOMIC_ACQUIRE) == 0)
     return;
   lua_getinfo(L, "S", at);
-  if (is_library(t, at->source) || !find_prompt(t, L, &p))
+  if (!find_prompt(t, L, &p))
     return;
+  if (is_library(t, at->source)) {
+    look_soon(t, L, now);
+    return;
+  }
   if (told_to_stop(x, p)) {
     lua_sethook(L, hook, LUA_MASKCOUNT, 1); /* again at once if it is caught */
     luaL_error(L, "interrupted");

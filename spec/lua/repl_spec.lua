@@ -200,6 +200,19 @@ describe("a prompt", function()
     assert.matches("^nil\n\".*nowhere.lua", out())
   end))
 
+  it("is stopped in loops of any length that are in the library most of the time", with(
+    function(prompt, out)
+      for length = 1, 60 do
+        local text = "while true do async.sleep(0.001) " .. ("local _ = 1 "):rep(length) .. "end"
+        local done
+        local running = async.spawn(function() done = { prompt:eval(text) } end)
+        prompt:interrupt() -- from now on it is cancelled, and sleep answers at once
+        async.join(running)
+        assert.matches("interrupted", done[2])
+        out()
+      end
+    end))
+
   it("is stopped, whatever runs, and what else runs has its turns", with(function(prompt, out)
     for _, text in ipairs { "while true do end", "while true do pcall(error) end",
       "while true do pcall(function() while true do end end) end", "async.sleep(60)",
