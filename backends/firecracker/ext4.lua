@@ -99,15 +99,19 @@ end
 
 --- Copy one file of the host into a folder; a signal ends it at `most` bytes. Suspends.
 ---@param source string absolute
----@param most number
+---@param most number? nil: no limit
 ---@return true? ok, string? err, string? code
 function ext4.copy(source, where, name, most)
-  local prlimit, why, kind = ext4.program("prlimit")
-  if not prlimit then return nil, why, kind end
+  local before
+  if most then
+    local prlimit, why, kind = ext4.program("prlimit")
+    if not prlimit then return nil, why, kind end
+    before = { prlimit, string.format("--fsize=%.0f", most) }
+  end
   local ok, err, code = run("cp", { "--reflink=auto", "--sparse=auto", "--preserve=mode,timestamps",
     "--", source, string.format("/proc/self/fd/%d/%s", DIR, name) },
     { fds = { [DIR] = where:fd() }, errors = true,
-      before = { prlimit, string.format("--fsize=%.0f", most) } })
+      before = before })
   if not ok then return nil, err, code end
   return true
 end
