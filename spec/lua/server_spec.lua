@@ -165,21 +165,6 @@ describe("a host that serves", function()
       assert.equal(1, serving.count)
     end))
 
-  it("hangs up on a client that reads nothing, and delays no other", with(function(one, ex, serving)
-    local fd = assert(listen.connect(ex.state.dir, server.SOCKET))
-    local deaf = outlet.open(fd, 256 * 1024 * 1024, function() end)
-    for i = 1, 2000 do
-      if serving.count == 1 then break end -- the other client's
-      deaf:put(json.encode { id = i .. (" "):rep(60000), method = "id" } .. "\n") -- comes back
-      if i % 20 == 0 then
-        async.yield()
-        assert.equal("spec", one:call("id").id)
-      end
-    end
-    deaf:close()
-    assert.equal(1, serving.count)
-  end))
-
   it("answers five hundred clients, and is rid of them when they go", with(
     function(one, ex, serving)
       local clients = {}
