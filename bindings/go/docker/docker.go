@@ -5,9 +5,9 @@ package docker
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	exhost "github.com/exhost/exhost/bindings/go"
+	"github.com/exhost/exhost/bindings/go/internal/dropin"
 )
 
 // Executor has all methods of a DMS's executor.
@@ -31,20 +31,7 @@ func NewExecutor(ctx context.Context, _ any, id string) (*Executor, error) {
 
 // Open is NewExecutor with options.
 func Open(ctx context.Context, id string, options exhost.Options) (*Executor, error) {
-	options.Backend = EngineType
-	e, err := exhost.NewExecutor(ctx, id, options)
-	if err == nil {
-		if err = e.Call(ctx, "health", nil, nil); err != nil {
-			e.Close()
-		}
-	}
-	if errors.Is(err, exhost.ErrUnavailable) {
-		return nil, fmt.Errorf("%w (%v)", ErrNotInstalled, err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return e, nil
+	return dropin.Open(ctx, id, EngineType, options, ErrNotInstalled)
 }
 
 // NewDockerEngineBuilder begins an EngineSpec for an image.

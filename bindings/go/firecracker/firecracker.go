@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	exhost "github.com/exhost/exhost/bindings/go"
+	"github.com/exhost/exhost/bindings/go/internal/dropin"
 )
 
 // Executor has all methods of a DMS's executor.
@@ -30,16 +31,7 @@ func NewExecutor(ctx context.Context, _ any, id string) (*Executor, error) {
 
 // Open is NewExecutor with options.
 func Open(ctx context.Context, id string, options exhost.Options) (*Executor, error) {
-	options.Backend = EngineType
-	e, err := exhost.NewExecutor(ctx, id, options)
-	if err == nil {
-		if err = e.Call(ctx, "health", nil, nil); err != nil {
-			e.Close()
-		}
-	}
-	if errors.Is(err, exhost.ErrUnavailable) {
-		return nil, fmt.Errorf("%w (%v)", ErrNotInstalled, err)
-	}
+	e, err := dropin.Open(ctx, id, EngineType, options, ErrNotInstalled)
 	if err != nil {
 		return nil, err
 	}
