@@ -9,6 +9,9 @@
 
 #include "error.h"
 
+/* Calls that came while the host looked for them; then the loop has its turn. */
+enum { MOST_IN_A_ROW = 16 };
+
 static void unlink_call(xh_call *c) {
   c->previous->next = c->next;
   c->next->previous = c->previous;
@@ -126,7 +129,7 @@ static void begin_call(exhost_t *e, xh_call *c) {
   e->beginning = c;
   xh_lua_call(x, 4);
   if (e->beginning != NULL && c->waiter != NULL)
-    xh_mailbox_settle(c, NULL);
+    xh_mailbox_settle(&e->box, c, NULL);
 }
 
 static void begin_cancel(exhost_t *e, const xh_call *cancel) {
@@ -156,9 +159,7 @@ static void begin_close(exhost_t *e) {
   xh_lua_call(x, 0);
 }
 
-static void on_wake(uv_async_t *async) {
-  exhost_t *e = async->data;
-  bool closing = __atomic_load_n(&e->closing, __ATOMIC_ACQUIRE);
+static void take_calls(exhost_t *e, bool closing) {
   xh_mailbox_hold(&e->box);
   for (xh_call *c = xh_mailbox_take(&e->box, closing), *next; c != NULL; c = next) {
     next = c->next;
@@ -170,6 +171,14 @@ static void on_wake(uv_async_t *async) {
     }
   }
   xh_mailbox_release(&e->box);
+}
+
+static void on_wake(uv_async_t *async) {
+  exhost_t *e = async->data;
+  bool closing = __atomic_load_n(&e->closing, __ATOMIC_ACQUIRE);
+  take_calls(e, closing);
+  for (int i = 0; i < MOST_IN_A_ROW && !closing && xh_mailbox_linger(&e->box); i++)
+    take_calls(e, false);
   if (closing && !e->closed_lua)
     begin_close(e);
 }

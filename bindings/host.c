@@ -57,6 +57,7 @@ static const luaL_Reg MODULES[] = {
   {"exhost.loop", luaopen_exhost_loop},
   {"exhost.dir", luaopen_exhost_dir},
   {"exhost.http_core", luaopen_exhost_http},
+  {"exhost.json_core", luaopen_exhost_json_core},
   {"exhost.lines", luaopen_exhost_lines},
   {"exhost.listen", luaopen_exhost_listen},
   {"exhost.outlet", luaopen_exhost_outlet},

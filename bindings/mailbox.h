@@ -13,7 +13,7 @@
 
 /* Who waits until the host has taken up a call. */
 typedef struct xh_waiter {
-  int settled; /* atomic, a futex */
+  int state; /* atomic, a futex; see mailbox.c */
   exhost_event *event;
 } xh_waiter;
 
@@ -37,10 +37,12 @@ typedef struct xh_mailbox {
   struct xh_event_box *first_held, *last_held; /* the host's thread only */
   int held;
   bool holding;
-  int ready;      /* eventfd, readable while there are events */
-  int readers;    /* threads inside xh_mailbox_next() */
-  bool no_events; /* no more events come */
-  bool told;      /* a reader was told so */
+  int64_t answered, lingered; /* when a caller that waits had its answer, last and when
+                               * the host lingered; the host's thread only */
+  int ready;                  /* eventfd, readable while there are events */
+  int readers;                /* threads inside xh_mailbox_next() */
+  bool no_events;             /* no more events come */
+  bool told;                  /* a reader was told so */
 } xh_mailbox;
 
 /* 0 or a negative errno. */
@@ -70,7 +72,12 @@ void xh_mailbox_answer(xh_mailbox *m, xh_call *c, int code, const char *json,
                        size_t len, int fd);
 
 /* Whether the call is unanswered or not, its caller waits no longer. */
-void xh_mailbox_settle(xh_call *c, exhost_event *event);
+void xh_mailbox_settle(xh_mailbox *m, xh_call *c, exhost_event *event);
+
+/* True when the next call is there before the host has gone to sleep. It stays up for a
+ * moment after callers that wait came one upon the other: to be woken up takes longer.
+ */
+bool xh_mailbox_linger(xh_mailbox *m);
 
 /* The caller's side of it: the answer, or NULL when that comes as an event. */
 exhost_event *xh_mailbox_await(xh_waiter *waiter);

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "jsontext.h"
+
 void xh_rfc3339(int64_t realtime_ns, char out[31]) {
   time_t seconds = (time_t)(realtime_ns / 1000000000);
   struct tm tm;
@@ -31,56 +33,6 @@ int xh_logline_stamp(xh_logline *l, int64_t time_ns, const char *data, size_t le
     len -= part;
   }
   return err;
-}
-
-/* Length of the UTF-8 sequence at p, or 0 when it is none (RFC 3629: no overlong
- * forms, no surrogates, nothing above U+10FFFF). */
-static size_t utf8_length(const unsigned char *p, size_t len) {
-  size_t need = p[0] < 0x80   ? 1
-                : p[0] < 0xc2 ? 0
-                : p[0] < 0xe0 ? 2
-                : p[0] < 0xf0 ? 3
-                : p[0] < 0xf5 ? 4
-                              : 0;
-  if (need == 0 || need > len)
-    return 0;
-  for (size_t i = 1; i < need; i++)
-    if ((p[i] & 0xc0) != 0x80)
-      return 0;
-  if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-      (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-    return 0;
-  return need;
-}
-
-static int append_escaped(xh_buffer *out, unsigned char c) {
-  char text[8];
-  if (c == '"' || c == '\\')
-    snprintf(text, sizeof text, "\\%c", c);
-  else
-    snprintf(text, sizeof text, "\\u%04x", c);
-  return xh_buffer_append(out, text, strlen(text));
-}
-
-/* Returns 1 when the text was not all UTF-8, 0 when it was, or an error. */
-static int append_json_text(xh_buffer *out, const char *data, size_t len) {
-  const unsigned char *p = (const unsigned char *)data;
-  int unclean = 0, err = 0;
-  while (len > 0 && err == 0) {
-    size_t n = utf8_length(p, len);
-    if (n == 0) {
-      unclean = 1;
-      n = 1;
-      err = xh_buffer_append(out, "\xef\xbf\xbd", 3);
-    } else if (n == 1 && (*p < 0x20 || *p == '"' || *p == '\\')) {
-      err = append_escaped(out, *p);
-    } else {
-      err = xh_buffer_append(out, p, n);
-    }
-    p += n;
-    len -= n;
-  }
-  return err < 0 ? err : unclean;
 }
 
 static int append_base64(xh_buffer *out, const char *data, size_t len) {
@@ -113,7 +65,7 @@ static int append_object(xh_buffer *out, int stream, int64_t time_ns, const char
   char stamp[31];
   xh_rfc3339(time_ns, stamp);
   int err = append_text(out, "{\"data\":\"");
-  int unclean = err < 0 ? err : append_json_text(out, data, len);
+  int unclean = err < 0 ? err : xh_jsontext_append(out, data, len);
   if (unclean < 0)
     return unclean;
   err = append_text(out, "\"");

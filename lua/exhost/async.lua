@@ -38,13 +38,14 @@ local function current()
   return task
 end
 
+local NOTHING = pack(true) -- what most tasks answer
+
 local function finish(task, ok, ...)
   task.done = true
   alive[task], tasks[task.co] = nil, nil -- not left to the collector: a big weak table is slow
-  task.result = pack(ok, ...)
-  for _, waiter in ipairs(task.waiters or {}) do
-    waiter()
-  end
+  task.result = ok and select("#", ...) == 0 and NOTHING or pack(ok, ...)
+  if not task.waiters then return end
+  for _, waiter in ipairs(task.waiters) do waiter() end
 end
 
 local DONE = {} -- what a coroutine yields when its function has answered

@@ -184,7 +184,9 @@ local function prepare(ex, name, params)
     return nil, name .. ": parameters: expected an object", "invalid"
   end
   local p = {}
-  for key, value in pairs(params or {}) do p[key] = value end
+  if params then
+    for key, value in pairs(params) do p[key] = value end
+  end
   local why = check(name, m, p)
   if why then return nil, why, "invalid" end
   local backend = p.backend

@@ -133,7 +133,7 @@ describe("json.encode", function()
     ["a fraction as key"] = { { [1.5] = 1 }, "cannot encode the value: an array has holes" },
     ["a boolean as key"] = { { [true] = 1 }, "cannot encode the value: a key is a boolean" },
     ["a key in an array"] = { json.array { x = 1 },
-     'cannot encode the value: an array has the key "x"' },
+      "cannot encode x: an array has a name" },
     ["a cycle"] = { cycle, "cannot encode x[1]: a table contains itself" },
     ["a function"] = { { ["a b"] = print }, 'cannot encode ["a b"]: a function has no JSON form' },
     ["nil"] = { nil, "cannot encode the value: a nil has no JSON form" },
