@@ -140,7 +140,10 @@ EXHOST_API int exhost_call(exhost_t *host, uint64_t tag, const char *method,
 /* As exhost_call(), and then wait until the host has taken up the call. What it answers
  * from memory is *event then, which you free, and exhost_next() does not give it; for
  * all else *event is NULL and the answer comes as for exhost_call(). One thread wakes
- * up instead of two, so this is the fast way for one call after the other. */
+ * up instead of two, so this is the fast way for one call after the other. To be woken
+ * up takes longer than most calls: the caller, and between calls that come one upon the
+ * other the host, look for each other for up to 50 us of processor time before they
+ * sleep. */
 EXHOST_API int exhost_call_now(exhost_t *host, uint64_t tag, const char *method,
                                const char *json, size_t len, int64_t timeout_ms,
                                exhost_event **event);

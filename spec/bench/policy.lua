@@ -2,11 +2,7 @@
 --- reload.
 
 local async = require "exhost.async"
-local lines = require "exhost.lines"
 local loop = require "exhost.loop"
-local outlet = require "exhost.outlet"
-local process = require "exhost.process_core"
-local system = require "exhost.system"
 local policy = require "exhost.policy"
 local worker = require "exhost.policy.worker"
 local figures = dofile "spec/bench/figures.lua"
@@ -39,33 +35,6 @@ local function processes()
   return pids
 end
 
---- An exchange with `cat`, of what a question has: what the two pipes cost alone.
-local function echo()
-  local theirs_in, ours_out = system.pipe()
-  local ours_in, theirs_out = system.pipe()
-  local cat = assert(process.spawn { file = "/bin/cat", argv = { "cat" },
-    fds = { [0] = theirs_in, [1] = theirs_out }, on_exit = function() end })
-  system.close(theirs_in)
-  system.close(theirs_out)
-  local wake
-  local writer = outlet.open(ours_out, 2 ^ 20, function() end)
-  local reader = lines.open(ours_in, 2 ^ 20, function(text) if text then wake(text) end end)
-  local message, times = ("x"):rep(900) .. "\n", {}
-  for i = 1, CALLS do
-    local from = loop.now()
-    async.await(function(done)
-      wake = done
-      writer:put(message)
-    end)
-    times[i] = (loop.now() - from) * 1e6
-  end
-  reader:close()
-  writer:close()
-  cat:signal(9)
-  cat:release()
-  return median(times)
-end
-
 async.join(async.spawn(function()
   local found = assert(policy.read(policy.paths().nvidia))
   local firsts = {}
@@ -85,7 +54,7 @@ async.join(async.spawn(function()
     times[i] = (loop.now() - from) * 1e6
   end
   line("policy: a call with 16 GPUs, p50", "%.0f us (an exchange with cat: %.0f)", median(times),
-    echo())
+    figures.exchange(CALLS, 900))
   one:close()
   local policies = policy.new({ policy_soft = 0.05, policy_hard = 1 })
   policies:list()

@@ -88,7 +88,8 @@ async.join(async.spawn(function()
     async.sleep(0.01)
   end
   calls(host, 200)
-  line("serve: a call over the socket, p50", "%.0f us", calls(host, CALLS))
+  line("serve: a call over the socket, p50", "%.0f us (an exchange with cat: %.0f)",
+    calls(host, CALLS), figures.exchange(CALLS, 60))
   looping_prompt(ex)
   start_all(ex)
   async.sleep(2)
