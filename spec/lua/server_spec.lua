@@ -165,6 +165,21 @@ describe("a host that serves", function()
       assert.equal(1, serving.count)
     end))
 
+  it("hangs up on a client that reads nothing, and delays no other", with(function(one, ex, serving)
+    local fd = assert(listen.connect(ex.state.dir, server.SOCKET))
+    assert(scratch.wait_until(function() return serving.count == 2 end))
+    local deaf = outlet.open(fd, 256 * 1024 * 1024, function() end)
+    for i = 1, 100 do -- the ids come back: more than is kept for one client
+      deaf:put(json.encode { id = i .. (" "):rep(1e6), method = "id" } .. "\n")
+    end
+    assert.is_true(scratch.wait_until(function()
+      assert.equal("spec", one:call("id").id)
+      return serving.count == 1
+    end))
+    deaf:close()
+    assert.equal("a1", one:call("start", request("a1", "exit 0")).id)
+  end))
+
   it("answers five hundred clients, and is rid of them when they go", with(
     function(one, ex, serving)
       local clients = {}
