@@ -7,12 +7,12 @@ local json = require "exhost.json"
 local loop = require "exhost.loop"
 local request = require "exhost.request"
 local state = require "exhost.state"
+local text = require "exhost.text"
 
 local adopt = {}
 
-local function is_id(text)
-  return type(text) == "string" and #text >= 2 and #text <= 128
-    and text:find("^[A-Za-z0-9][A-Za-z0-9_.-]*$") ~= nil
+local function is_id(value)
+  return text.is_name(value) and #value >= 2
 end
 
 --- The record that a start would have left.

@@ -14,6 +14,7 @@ local plans = require "exhost.plan"
 local queries = require "exhost.executor.queries"
 local signals = require "exhost.signals"
 local state = require "exhost.state"
+local text = require "exhost.text"
 local waiting = require "exhost.executor.waiting"
 
 ---@class exhost.Executor
@@ -44,7 +45,7 @@ local executor = {}
 ---@return exhost.Executor? executor, string? err, string? code
 function executor.open(options)
   local id = options.id or "default"
-  if not id:find("^[A-Za-z0-9][A-Za-z0-9_.-]*$") or #id > 128 then
+  if not text.is_name(id) then
     return nil, string.format("executor id %q: expected letters, digits and _.-", id), "invalid"
   end
   local path = options.state_dir or state.default_path()

@@ -12,8 +12,8 @@ local request = {}
 local MAX_SECONDS = 1e9            -- three decades
 local MIN_MEMORY = 6 * 1024 * 1024 -- no engine takes less
 
-local NAME = "^[A-Za-z0-9][A-Za-z0-9_.-]*$"
-local ID = { type = "string", absent = "", pattern = NAME, min_length = 2, max_length = 128,
+local ID = { type = "string", absent = "", pattern = text.NAME, min_length = 2,
+  max_length = text.NAME_MOST,
   expected = 'an id of 2 to 128 letters, digits, "_", "." and "-"' }
 
 local function id(alias, doc)
@@ -136,7 +136,7 @@ request.SCHEMA = { type = "record", fields = {
   persist_logs_duration = { type = "duration_ns", names = { "PersistLogsDuration" },
     max = MAX_SECONDS, doc = "how long logs stay after remove" },
   provision_scripts = { type = "map", names = { "ProvisionScripts" },
-    key = { pattern = NAME, max_length = 128,
+    key = { pattern = text.NAME, max_length = text.NAME_MOST,
       expected = 'a script name of letters, digits, "_", "." and "-"' },
     of = { type = "bytes", check = script } },
   keys = { type = "list", of = KEY, names = { "Keys" } },

@@ -5,19 +5,20 @@
 -- temporary name, with its lock held and its first files in it, and then renamed to its
 -- id, which fails if the id is taken: so no other host ever sees one half made.
 
-local async = require "exhost.async"
 local dirs = require "exhost.dir"
+local jobs = require "exhost.state.jobs"
 local json = require "exhost.json"
-local loop = require "exhost.loop"
+local lock_file = require "exhost.state.lock"
+local sweep = require "exhost.state.sweep"
 local system = require "exhost.system"
+local text = require "exhost.text"
 
 local state = {}
 
+state.lock = lock_file
+
 state.FORMAT = 1 -- of state.json; this version is written, it and the one before are read
-local FAILED_KEEP, FAILED_AGE = 100, 24 * 3600
-local LOCK_RETRY_FIRST, LOCK_RETRY_MOST = 0.001, 0.05
 local NEW_TRIES = 5
-local TEMPORARY_AGE = 60 -- no write takes as long: its host died in it
 local MAX_RECORD = 16 * 1024 * 1024
 
 ---@class exhost.State
@@ -87,22 +88,6 @@ function State:close()
   end
 end
 
---- Take a lock file, waiting within the task's deadline. Suspends.
----@param existing boolean? do not make the file
----@return any? lock release it with :close()
-function state.lock(dir, name, seconds, existing)
-  local wait, ends = LOCK_RETRY_FIRST, seconds and loop.now() + seconds
-  while true do
-    local lock, err, code = dir:lock(name, existing)
-    if lock then return lock end
-    if code ~= "EAGAIN" then return nil, err, code == "ENOENT" and "not_found" or "io" end
-    if ends and loop.now() >= ends then return nil, "locked by another host", "timeout" end
-    local ok, word = async.sleep(wait)
-    if not ok then return nil, word, word end
-    wait = math.min(wait * 2, LOCK_RETRY_MOST)
-  end
-end
-
 --- A folder under a temporary name, with its lock held. Until it is held a sweep may take
 --- the folder for a dead host's: then another one is made.
 ---@return string? name, any dir_or_err, any lock
@@ -145,7 +130,7 @@ end
 --- Open an execution's folder by its id or by one that was adopted under it.
 ---@return table? dir, string id or message, string? code
 function State:open_execution(id)
-  if type(id) ~= "string" or not id:find("^[A-Za-z0-9][A-Za-z0-9_.-]*$") or #id > 128 then
+  if not text.is_name(id) then
     return nil, string.format("execution (%s) not found", tostring(id)), "not_found"
   end
   local dir, err, code = self.executions:open(id)
@@ -175,9 +160,9 @@ end
 ---@return any? lock, string? err, string? code `not_found` when it was removed
 function State:lock_execution(view, seconds)
   -- Not made here: whoever is deleting the folder would be left with a new file in it.
-  local lock, err, code = state.lock(view.dir, "lock", seconds, true)
+  local lock, err, code = lock_file(view.dir, "lock", seconds, true)
   local there = is_there(self, view)
-  if there and code == "not_found" then lock, err, code = state.lock(view.dir, "lock", seconds) end
+  if there and code == "not_found" then lock, err, code = lock_file(view.dir, "lock", seconds) end
   if there or not lock then return lock, err, code end
   lock:close()
   return nil, "it was removed", "not_found"
@@ -197,9 +182,9 @@ end
 --- Read state.json. Nil for one that is missing, torn or of another format.
 ---@return table? record, string? why
 function state.read(dir)
-  local text, err, code = dir:read("state.json", MAX_RECORD)
-  if not text then return nil, err, code end
-  local record = json.decode(text)
+  local content, err, code = dir:read("state.json", MAX_RECORD)
+  if not content then return nil, err, code end
+  local record = json.decode(content)
   if type(record) ~= "table" or type(record.phase) ~= "string" then
     return nil, "state.json does not parse"
   end
@@ -213,17 +198,17 @@ end
 --- Replace state.json.
 function state.write(dir, record, sync)
   record.format = state.FORMAT
-  local text, err = json.encode(record)
-  if not text then return nil, err, "internal" end
-  local ok, why = dir:write("state.json", text, sync)
+  local content, err = json.encode(record)
+  if not content then return nil, err, "internal" end
+  local ok, why = dir:write("state.json", content, sync)
   if not ok then return nil, "write state.json: " .. why, "io" end
   return true
 end
 
 --- Read a JSON file of an execution; nil when it is missing or torn.
 function state.read_json(dir, name)
-  local text = dir:read(name, MAX_RECORD)
-  local value = text and json.decode(text)
+  local content = dir:read(name, MAX_RECORD)
+  local value = content and json.decode(content)
   return type(value) == "table" and value or nil
 end
 
@@ -245,57 +230,6 @@ function State:summary(id)
   return plain and summary.format == state.FORMAT and summary.phase and summary or nil
 end
 
---- Run fn while nobody else changes jobs/. Suspends.
-function State:with_jobs(fn)
-  local lock, err, code = state.lock(self.dir, "jobs.lock", 10)
-  if not lock then return nil, "lock jobs: " .. err, code end
-  local a, b, c = fn()
-  lock:close()
-  return a, b, c
-end
-
---- Which execution holds a job: nil when none, or when it is gone.
----@return string? execution
-function State:job_holder(job)
-  local id = self.jobs:read(job, 256)
-  if id and self.executions:stat(id) then return id end
-  return nil
-end
-
---- Take the job for an execution. Suspends.
----@return boolean? taken, string? holder or message, string? code
-function State:claim_job(job, id)
-  return self:with_jobs(function()
-    local holder = self:job_holder(job)
-    if holder and holder ~= id then return false, holder end
-    local ok, err = self.jobs:write(job, id)
-    if not ok then return nil, "write jobs/" .. job .. ": " .. err, "io" end
-    return true
-  end)
-end
-
---- Free the job that this execution holds, if it does. Suspends.
----@param job string? nil when it is not known any more
-function State:release_job(job, id)
-  return self:with_jobs(function()
-    for _, name in ipairs(job and { job } or self.jobs:list() or {}) do
-      if self.jobs:read(name, 256) == id then self.jobs:unlink(name) end
-    end
-    return true
-  end)
-end
-
---- Let a second id stand for an execution (a DMS that restarted). Suspends.
----@return boolean? ok false when the execution is gone, string? err, string? code
-function State:add_alias(alias, id)
-  return self:with_jobs(function()
-    if not self.executions:stat(id) then return false end
-    local ok, err = self.aliases:write(alias, id)
-    if not ok then return nil, "write alias: " .. err, "io" end
-    return true
-  end)
-end
-
 --- Move an execution's folder out of sight, then delete it. The rename is what removes
 --- it; a crash in the middle leaves only something for the next sweep.
 function State:discard(id)
@@ -306,68 +240,8 @@ function State:discard(id)
   return true
 end
 
---- Keep the events of a start that failed, for `why`; bounded in number and age.
-function State:keep_failed(id, events)
-  if self.failed:write(id, events) then
-    local names = self.failed:list() or {}
-    if #names > FAILED_KEEP then self:prune_failed(names) end
-  end
-end
-
---- Delete the oldest events of failed starts.
-function State:prune_failed(names)
-  local list = {}
-  for _, name in ipairs(names or self.failed:list() or {}) do
-    local st = self.failed:stat(name)
-    if st then list[#list + 1] = { name = name, mtime = st.mtime } end
-  end
-  table.sort(list, function(a, b) return a.mtime > b.mtime end)
-  local oldest = loop.time() - FAILED_AGE
-  for i, entry in ipairs(list) do
-    if i > FAILED_KEEP or entry.mtime < oldest then self.failed:unlink(entry.name) end
-  end
-end
-
---- Files that their writers did not live to put into place.
-local function sweep_temporary(dir)
-  local oldest = loop.time() - TEMPORARY_AGE
-  for _, name in ipairs(dir:list(true) or {}) do
-    local st = name:sub(1, 5) == ".tmp-" and dir:stat(name)
-    if st and st.mtime < oldest then dir:unlink(name) end
-  end
-end
-
---- Folders that were never renamed. A start in progress holds its lock.
-local function sweep_new(executions)
-  for _, name in ipairs(executions:list() or {}) do
-    local dir = name:sub(1, 5) == ".new-" and executions:open(name)
-    local lock = dir and dir:lock("lock")
-    if lock then
-      executions:remove_tree(name)
-      lock:close()
-    end
-    if dir then dir:close() end
-  end
-end
-
---- Delete what crashes and removals left. Suspends.
-function State:sweep()
-  for _, name in ipairs(self.trash:list() or {}) do
-    self.trash:remove_tree(name)
-  end
-  sweep_new(self.executions)
-  for _, folder in ipairs { "jobs", "aliases", "failed" } do sweep_temporary(self[folder]) end
-  local give_way = async.pacer()
-  self:with_jobs(function()
-    for _, dir in ipairs { self.jobs, self.aliases } do
-      for _, name in ipairs(dir:list() or {}) do
-        if not give_way() then return end
-        local target = dir:read(name, 256)
-        if not target or not self.executions:stat(target) then dir:unlink(name) end
-      end
-    end
-  end)
-  self:prune_failed()
+for _, part in ipairs { jobs, sweep } do
+  for name, method in pairs(part) do State[name] = method end
 end
 
 return state

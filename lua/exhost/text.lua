@@ -120,6 +120,16 @@ function text.cut_tail(s, max)
   return sub(s, last and last + 1 or from), true
 end
 
+--- Ids of executions, jobs and executors; they name files, too.
+text.NAME, text.NAME_MOST = "^[A-Za-z0-9][A-Za-z0-9_.-]*$", 128
+
+--- Say whether a value can be such an id.
+---@param value any
+---@return boolean
+function text.is_name(value)
+  return type(value) == "string" and #value <= text.NAME_MOST and find(value, text.NAME) ~= nil
+end
+
 --- Put bytes on one line, in quotes, for an error message.
 ---@param s string
 ---@param max? integer bytes shown (default 64)

@@ -7,6 +7,7 @@ local observe = require "exhost.observe"
 local plans = require "exhost.plan"
 local results = require "exhost.result"
 local state = require "exhost.state"
+local text = require "exhost.text"
 
 ---@class exhost.Executor
 local Executor = {}
@@ -113,8 +114,7 @@ end
 --- The execution that holds a job.
 ---@return string? id, string? err, string? code
 function Executor:find(job)
-  local holder = type(job) == "string" and job:find("^[A-Za-z0-9][A-Za-z0-9_.-]*$")
-    and self.state:job_holder(job)
+  local holder = text.is_name(job) and self.state:job_holder(job)
   if not holder then
     return nil, string.format("unable to find execution for job %s", tostring(job)), "not_found"
   end
@@ -128,9 +128,8 @@ function Executor:why(id)
   if status then
     return with_view(self, id, function(view) return events.read(view.dir) end)
   end
-  local text = code == "not_found" and type(id) == "string" and not id:find("/")
-    and self.state.failed:read(id)
-  if text then return events.parse(text) end
+  local kept = code == "not_found" and text.is_name(id) and self.state.failed:read(id)
+  if kept then return events.parse(kept) end
   return nil, err, code
 end
 
