@@ -17,7 +17,7 @@ end
 
 return {
   name = "nvidia", version = "1", vendor = "NVIDIA", pci_vendor = 0x10de,
-  proc = "/proc/driver/nvidia/gpus",
+  proc = "/proc/driver/nvidia/gpus", node = "/dev/nvidia",
   host_config = function(request, host, config)
     for _, gpu in ipairs(request.gpus) do
       if not gpu.uuid then

@@ -61,7 +61,7 @@ local function health(path, driver)
   return "ok"
 end
 
-local function card(roots, address, by_vendor)
+local function card(roots, address, by_vendor, by_node)
   local path = roots.sys .. "/bus/pci/devices/" .. address
   local class, vendor = fs.line(path .. "/class"), tonumber(fs.line(path .. "/vendor") or "")
   if not class or not class:find(DISPLAY_CLASS) or not vendor then return nil end
@@ -77,6 +77,8 @@ local function card(roots, address, by_vendor)
   if owner and owner.about.proc then
     local own = facts(roots.proc .. owner.about.proc .. "/" .. address:lower() .. "/information")
     gpu.uuid, gpu.model = own["gpu uuid"] or gpu.uuid, own.model or gpu.model
+    local minor = own["device minor"]
+    if owner.about.node and minor then by_node[owner.about.node .. minor] = gpu end
   end
   gpu.health = health(path, gpu.driver)
   return gpu
@@ -114,12 +116,13 @@ function inventory.read(policies, roots)
     if one.about and one.about.pci_vendor then by_vendor[one.about.pci_vendor] = one end
     folders[#folders + 1] = one.about and one.about.topology
   end
-  local host = { gpus = {}, groups = groups(roots), cdi = cdi.names(roots.cdi) }
+  local names, nodes = cdi.read(roots.cdi)
+  local host, by_node = { gpus = {}, groups = groups(roots), cdi = names }, {}
   for _, address in ipairs(names_in(roots.sys .. "/bus/pci/devices")) do
-    host.gpus[#host.gpus + 1] = card(roots, address, by_vendor)
+    host.gpus[#host.gpus + 1] = card(roots, address, by_vendor, by_node)
   end
   topology.join(host, roots, folders)
-  cdi.join(host)
+  cdi.join(host, nodes, by_node)
   list_parts(host.gpus)
   return host
 end

@@ -1,5 +1,6 @@
 --- The inventory and what policies make of it, on made trees.
 
+local cdi = require "exhost.inventory.cdi"
 local gpus = require "support.gpus"
 local inventory = require "exhost.inventory"
 local ledger = require "exhost.ledger"
@@ -36,7 +37,9 @@ describe("the inventory", function()
     assert.is_nil(by["0000:09:00.0"].policy)
     assert.same({ "ok", "3 fatal PCIe errors" }, { by["GPU-932b"].health, by["GPU-other"].health })
     assert.is_nil(by["0000:05:00.0"])
-    assert.equal("nvidia.com/gpu=MIG-aaaa-bb", by["MIG-aaaa-bb"].cdi)
+    assert.same({ "nvidia.com/gpu=MIG-aaaa-bb", "GPU-other", "0001:0b:00.0" }, {
+      by["MIG-aaaa-bb"].cdi, by["MIG-aaaa-bb"].part_of, by["MIG-aaaa-bb"].pci_address })
+    assert.same({ "MIG-aaaa-bb" }, by["GPU-other"].parts)
     assert.same({ render = 105, video = 44 }, host.groups)
     assert.same({ "nvidia.com/gpu=GPU-932b", "nvidia.com/gpu=MIG-aaaa-bb", "vendor.com/class=x" },
       host.cdi)
@@ -83,6 +86,20 @@ describe("the inventory", function()
       assert.matches("^resources.gpus%[1%]: ", err)
     end
   end))
+end)
+
+describe("the names of CDI", function()
+  it("are read from JSON too, with what is not as it should be left out", scratch.with(
+    function(dir, path)
+      local ok = '{"kind":"v.com/c","devices":[3,{"name":"a","containerEdits":{"deviceNodes":'
+        .. '[{"path":"/dev/a"},7,{"path":8}]}},{"name":["b"]},{"name":"c","containerEdits":4}]}'
+      for i, text in ipairs { ok, "{}", "[]", '{"kind":1,"devices":[{"name":"x"}]}',
+        '{"kind":"v.com/c","devices":"x"}', "{" } do
+        assert(dir:write(i .. ".json", text))
+      end
+      assert.same({ { "v.com/c=a", "v.com/c=c" }, { ["v.com/c=a"] = { "/dev/a" },
+        ["v.com/c=c"] = {} } }, { cdi.read { path, path .. "/nowhere" } })
+    end))
 end)
 
 describe("the shipped policies", function()

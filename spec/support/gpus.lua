@@ -67,11 +67,15 @@ function gpus.make(root)
   write(devices .. "0000:05:00.0/class", "0x020000\n")
   write(devices .. "0000:05:00.0/vendor", "0x8086\n")
   local proc = root .. "/proc/driver/nvidia/gpus/"
-  write(proc .. "0000:0b:00.0/information", "Model: \t\t NVIDIA A100\nGPU UUID: \t GPU-932b\n")
-  write(proc .. "0001:0b:00.0/information", "Model: \t\t NVIDIA T4\nGPU UUID: \t GPU-other\n")
+  write(proc .. "0000:0b:00.0/information", "Model: \t\t NVIDIA A100\nGPU UUID: \t GPU-932b\n"
+    .. "Device Minor: \t 1\n")
+  write(proc .. "0001:0b:00.0/information", "Model: \t\t NVIDIA T4\nGPU UUID: \t GPU-other\n"
+    .. "Device Minor: \t 0\n")
   write(root .. "/etc/group", "root:x:0:\nvideo:x:44:\nrender:x:105:\n")
   write(root .. "/cdi/n.yaml", 'cdiVersion: 0.5.0\ndevices:\n- containerEdits:\n    env:\n'
-    .. '    - A=name: x\n  name: GPU-932b\n- name: "MIG-aaaa-bb"\nkind: nvidia.com/gpu\n')
+    .. '    - A=name: x\n  name: GPU-932b\n- containerEdits:\n'
+    .. '    deviceNodes:\n    - path: /dev/nvidia0\n    - path: /dev/nvidia-caps/nvidia-cap12\n'
+    .. '    hooks:\n    - path: /usr/bin/nvidia-ctk\n  name: "MIG-aaaa-bb"\nkind: nvidia.com/gpu\n')
   write(root .. "/cdi/v.json", '{"kind":"vendor.com/class","devices":[{"name":"x"}]}')
   write(root .. "/cdi/broken.json", "{")
   return { sys = root .. "/sys", proc = root, dev = "/dev", etc = root .. "/etc",

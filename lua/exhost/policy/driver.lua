@@ -205,7 +205,7 @@ end
 
 local MAX_LABEL = 64
 local KNOWN = { name = "string", version = "string", pci_vendor = "number", vendor = "string",
-  host_config = "function", env = "function", examples = "table", proc = "string",
+  host_config = "function", env = "function", examples = "table", proc = "string", node = "string",
   topology = "string", devices = "table" }
 
 local function check_shape()
@@ -259,7 +259,7 @@ function driver.load(text)
   end)
   if not ok then return respond { error = said(err), printed = printed } end
   return respond { ok = { name = policy.name, version = policy.version, vendor = policy.vendor,
-    pci_vendor = policy.pci_vendor, proc = policy.proc,
+    pci_vendor = policy.pci_vendor, proc = policy.proc, node = policy.node,
     topology = policy.topology, devices = policy.devices,
     examples = #(policy.examples or {}) }, printed = printed }
 end
