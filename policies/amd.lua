@@ -4,9 +4,10 @@ local function device(path)
   return { PathOnHost = path, PathInContainer = path, CgroupPermissions = "rwm" }
 end
 
+---@type exhost.Policy
 return {
   name = "amd", version = "1", vendor = "AMD/ATI", pci_vendor = 0x1002,
-  devices = { "/dev/kfd" }, topology = "/sys/class/kfd/kfd/topology/nodes",
+  topology = "/sys/class/kfd/kfd/topology/nodes",
   host_config = function(request, host, config)
     config.Devices = { device("/dev/kfd") }
     for _, gpu in ipairs(request.gpus) do

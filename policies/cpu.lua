@@ -1,5 +1,6 @@
 -- Jobs that ask for no GPU get none: also where the engine's default runtime would give
 -- every GPU to an image whose own environment asks for them.
+---@type exhost.Policy
 return {
   name = "cpu", version = "1",
   env = function(_, _, env)

@@ -3,6 +3,7 @@ local function device(path)
   return { PathOnHost = path, PathInContainer = path, CgroupPermissions = "rwm" }
 end
 
+---@type exhost.Policy
 return {
   name = "intel", version = "1", vendor = "Intel", pci_vendor = 0x8086,
   host_config = function(request, host, config)

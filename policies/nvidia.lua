@@ -15,6 +15,7 @@ local function cdi_names(gpus)
   return list
 end
 
+---@type exhost.Policy
 return {
   name = "nvidia", version = "1", vendor = "NVIDIA", pci_vendor = 0x10de,
   proc = "/proc/driver/nvidia/gpus", node = "/dev/nvidia",

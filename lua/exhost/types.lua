@@ -368,6 +368,19 @@ function cgroup.kill(path) end
 ---@return true?, string?, string?
 function cgroup.remove(path) end
 
+-- exhost.json_core -----------------------------------------------------------------------
+
+---@class exhost.json_core what exhost.json is made of; use that
+local json = {}
+
+--- What writes and what checks JSON, with the metatable that marks arrays and what stands for null.
+---@param array table
+---@param null table
+---@return fun(value: any, indent: boolean?, raw: boolean?): string?, string?, any[]? encode
+---@return fun(decoded: table): string?, any[]? tidy
+---@return fun(text: string): boolean is_plain
+function json.open(array, null) end
+
 -- exhost.system --------------------------------------------------------------------------
 
 ---@class exhost.system

@@ -3,7 +3,7 @@
 local MODULES = { loop = "loop", dirs = "dir", process = "process_core", channel = "channel",
   watch = "watch", logread = "logread", collect = "collect", outlet = "outlet",
   lines = "lines", listen = "listen", typed = "typed", edit = "edit",
-  http = "http_core", cgroup = "cgroup_core", system = "system" }
+  json = "json_core", http = "http_core", cgroup = "cgroup_core", system = "system" }
 
 local function read(path)
   local file = assert(io.open(path, "r"))

@@ -206,7 +206,7 @@ end
 local MAX_LABEL = 64
 local KNOWN = { name = "string", version = "string", pci_vendor = "number", vendor = "string",
   host_config = "function", env = "function", examples = "table", proc = "string", node = "string",
-  topology = "string", devices = "table" }
+  topology = "string" }
 
 local function check_shape()
   if type(policy) ~= "table" then error("a policy answers a table", 0) end
@@ -260,8 +260,7 @@ function driver.load(text)
   if not ok then return respond { error = said(err), printed = printed } end
   return respond { ok = { name = policy.name, version = policy.version, vendor = policy.vendor,
     pci_vendor = policy.pci_vendor, proc = policy.proc, node = policy.node,
-    topology = policy.topology, devices = policy.devices,
-    examples = #(policy.examples or {}) }, printed = printed }
+    topology = policy.topology, examples = #(policy.examples or {}) }, printed = printed }
 end
 
 --- { request, host } → { config, env } as lists of { field, value, at }, or { refused }. Without

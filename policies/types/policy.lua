@@ -1,0 +1,145 @@
+---@meta
+--- Types of a policy, for editors (lua-language-server). Nothing requires this.
+--- `---@type exhost.Policy` above a policy's `return {` is all that it needs.
+
+---@class exhost.Policy
+---@field name string
+---@field version string told with each decision
+---@field vendor? string for people
+---@field pci_vendor? integer whose GPUs it serves; without: jobs that ask for no GPU
+---@field proc? string folder of the driver's facts, one folder a PCI address
+---@field node? string what the name of a card's node begins with, before its `Device Minor`
+---@field topology? string folder of the driver's compute nodes
+---@field host_config? fun(request: exhost.PolicyRequest, host: exhost.PolicyHost, config: exhost.HostConfig): nil, string? assign to config, or return nil and why not
+---@field env? fun(request: exhost.PolicyRequest, host: exhost.PolicyHost, env: table<string, string>): nil, string? assign variables, or return nil and why not
+---@field examples? exhost.PolicyExample[] run whenever the policy is loaded
+
+---@class exhost.PolicyExample
+---@field request table what of it the policy looks at
+---@field host table
+---@field expect? exhost.HostConfig what is assigned to config, all of it
+---@field expect_env? table<string, string>
+---@field refused? boolean
+
+--- The job's request, without keys and scripts.
+---@class exhost.PolicyRequest
+---@field job_id string
+---@field execution_id string
+---@field engine_spec { type: string, params: table<string, any> }
+---@field resources exhost.PolicyResources
+---@field gpus exhost.PolicyGpu[] those that it asked for and that this policy serves
+---@field inputs? exhost.PolicyVolume[]
+---@field outputs? exhost.PolicyVolume[]
+---@field results_dir? string
+---@field persist_logs_duration? number seconds
+---@field ports_to_bind? exhost.PolicyPort[]
+---@field gateway_ip? string
+---@field timeout? number seconds
+---@field stop_signal? integer
+---@field stop_grace? number seconds
+---@field enforce? "warn"|"strict"
+
+---@class exhost.PolicyResources
+---@field cpu? { cores: number? }
+---@field ram? { size: integer? } bytes
+---@field disk? { size: integer? } bytes
+---@field gpus? { uuid: string?, pci_address: string?, vendor: string? }[] as they were asked for
+
+---@class exhost.PolicyVolume
+---@field type? "bind"|"volume"
+---@field source string
+---@field target? string
+---@field readonly? boolean
+
+---@class exhost.PolicyPort
+---@field ip? string
+---@field host_port? integer
+---@field protocol? "tcp"|"udp"
+---@field executor_port integer
+
+--- The machine.
+---@class exhost.PolicyHost
+---@field gpus exhost.PolicyGpu[] all of them
+---@field groups { render: integer?, video: integer? } their numbers
+---@field cdi string[] all names of CDI
+---@field prefer_cdi? boolean a setting of the site
+
+---@class exhost.PolicyGpu
+---@field uuid? string
+---@field pci_address? string domain:bus:device.function, in lower case
+---@field pci_vendor integer
+---@field pci_device? integer
+---@field policy? string who serves it
+---@field vendor? string
+---@field model? string
+---@field driver? string
+---@field vram? integer bytes
+---@field numa_node? integer
+---@field nodes string[] paths, such as /dev/dri/renderD128
+---@field cdi? string its name in CDI
+---@field part_of? string uuid or address of the card whose part it is
+---@field parts? string[] uuids, of a card that is split
+---@field health string "ok", or what the kernel holds against it
+
+--- What is recorded for the engine, in its own spelling (Docker Engine API, HostConfig). A list that
+--- is assigned again is appended to.
+---@class exhost.HostConfig
+---@field Memory? integer bytes
+---@field MemorySwap? integer bytes
+---@field NanoCpus? integer
+---@field PidsLimit? integer
+---@field CpuShares? integer
+---@field CpusetCpus? string
+---@field ShmSize? integer bytes
+---@field OomScoreAdj? integer
+---@field Ulimits? { Name: string, Soft: integer, Hard: integer }[]
+---@field Privileged? boolean
+---@field CapAdd? string[]
+---@field CapDrop? string[]
+---@field SecurityOpt? string[]
+---@field GroupAdd? string[]
+---@field MaskedPaths? string[]
+---@field ReadonlyPaths? string[]
+---@field ReadonlyRootfs? boolean
+---@field Sysctls? table<string, string>
+---@field PidMode? string
+---@field IpcMode? string
+---@field UTSMode? string
+---@field UsernsMode? string
+---@field CgroupnsMode? string
+---@field NetworkMode? string
+---@field Dns? string[]
+---@field DnsSearch? string[]
+---@field DnsOptions? string[]
+---@field ExtraHosts? string[]
+---@field PortBindings? table<string, { HostIp: string?, HostPort: string? }[]>
+---@field Binds? string[]
+---@field Mounts? exhost.Mount[]
+---@field Tmpfs? table<string, string>
+---@field VolumesFrom? string[]
+---@field StorageOpt? table<string, string>
+---@field LogConfig? { Type: string, Config: table<string, string>? }
+---@field RestartPolicy? { Name: string, MaximumRetryCount: integer? }
+---@field Init? boolean
+---@field Runtime? string
+---@field Devices? { PathOnHost: string, PathInContainer: string, CgroupPermissions: string }[]
+---@field DeviceRequests? exhost.DeviceRequest[]
+---@field DeviceCgroupRules? string[]
+---@field Annotations? table<string, string>
+
+---@class exhost.DeviceRequest
+---@field Driver? string
+---@field Count? integer
+---@field DeviceIDs? string[]
+---@field Capabilities? string[][]
+---@field Options? table<string, string>
+
+---@class exhost.Mount
+---@field Type "bind"|"volume"|"tmpfs"
+---@field Source? string
+---@field Target string
+---@field ReadOnly? boolean
+---@field Consistency? string
+---@field BindOptions? table<string, any>
+---@field VolumeOptions? table<string, any>
+---@field TmpfsOptions? table<string, any>
