@@ -4,8 +4,6 @@
 local base64 = require "exhost.base64"
 local capture = require "exhost.capture"
 local config = require "backends.docker.config"
-local dirs = require "exhost.dir"
-local fs = require "exhost.fs"
 local json = require "exhost.json"
 
 local credentials = {}
@@ -51,26 +49,14 @@ local function from_file(auths, server)
   return type(entry) == "table" and from_entry(entry, server) or nil
 end
 
---- A helper's program, in the absolute folders of $PATH.
 local function program_of(name)
   if not name:find("^[%w._-]+$") then
     return nil, string.format("credential helper %q: not a name", name)
   end
   local file = "docker-credential-" .. name
-  for folder in (os.getenv("PATH") or ""):gmatch("[^:]+") do
-    local dir = folder:sub(1, 1) == "/" and dirs.open(folder)
-    local found = dir and dir:stat(file)
-    if dir then dir:close() end
-    if found then return folder .. "/" .. file end
-  end
+  local path = capture.program(file)
+  if path then return path end
   return nil, string.format("credential helper %s: not found in $PATH", file)
-end
-
---- Helpers need what their user has set: a home, a session, a cloud's profile.
-local function environment()
-  local list = {}
-  for entry in (fs.read("/proc/self/environ") or ""):gmatch("%Z+") do list[#list + 1] = entry end
-  return list
 end
 
 --- Ask a helper: the server on its stdin, an object on its stdout. Suspends.
@@ -78,7 +64,7 @@ local function from_helper(name, server, seconds)
   local program, err = program_of(name)
   if not program then return nil, err end
   local out, why, printed = capture.run({ program, "get" }, { seconds = seconds,
-    env = environment(), input = server .. "\n" })
+    env = capture.environment(), input = server .. "\n" })
   if not out then
     local words = (printed or ""):match("^[^\r\n]*")
     if words:find("^" .. NOT_FOUND) then return nil end

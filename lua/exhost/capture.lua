@@ -3,11 +3,33 @@
 
 local async = require "exhost.async"
 local dirs = require "exhost.dir"
+local fs = require "exhost.fs"
 local process = require "exhost.process_core"
 
 local capture = {}
 
 local MAX_OUTPUT = 65536
+
+--- Where a program is, in the absolute folders of $PATH.
+---@param name string without a slash
+---@return string? path
+function capture.program(name)
+  for folder in (os.getenv("PATH") or ""):gmatch("[^:]+") do
+    local dir = folder:sub(1, 1) == "/" and dirs.open(folder)
+    local found = dir and dir:stat(name)
+    if dir then dir:close() end
+    if found then return folder .. "/" .. name end
+  end
+  return nil
+end
+
+--- This process's own environment: what its user has set, a home, a session, a cloud's profile.
+---@return string[]
+function capture.environment()
+  local list = {}
+  for entry in (fs.read("/proc/self/environ") or ""):gmatch("%Z+") do list[#list + 1] = entry end
+  return list
+end
 
 local function read(memory, max)
   local file = io.open("/proc/self/fd/" .. memory:number(), "rb")

@@ -3,6 +3,7 @@
 local client = require "exhost.client"
 local diff = require "exhost.diff"
 local json = require "exhost.json"
+local lint = require "exhost.policy.lint"
 local policy = require "exhost.policy"
 local replay = require "exhost.policy.replay"
 local served = require "exhost.cli.served"
@@ -58,7 +59,13 @@ local function print_replay(ctx, report)
   end
 end
 
---- Load it, run its examples, and tell what it would change for the requests recorded here.
+local function print_lint(ctx, warnings, why)
+  for _, line in ipairs(warnings or {}) do ctx:print("lint: " .. line) end
+  if not warnings then ctx:print("lint: none: " .. why) end
+end
+
+--- Load it, run its examples, tell what luacheck says of it, where there is one, and what it would
+--- change for the requests recorded here.
 local function check(ctx, ex, path)
   local found, err = policy.read(context.absolute(path))
   if not found then return ctx:fail(err, "denied") end
@@ -69,12 +76,14 @@ local function check(ctx, ex, path)
   one:close()
   for _, line in ipairs(printed) do ctx:print("print: " .. line) end
   if not about then return ctx:fail(why, code) end
+  local warnings, no_lint = lint(found.source, path)
   local report = replay.run(ex, found)
   if ctx.json then
-    about.replay = report
+    about.replay, about.lint = report, warnings and json.array(warnings)
     return ctx:print_json(about)
   end
   ctx:print(string.format("%s %s: %d examples pass", about.name, about.version, about.examples))
+  print_lint(ctx, warnings, no_lint)
   print_replay(ctx, report)
   return 0
 end
