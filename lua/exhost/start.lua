@@ -10,6 +10,7 @@ local json = require "exhost.json"
 local ledger = require "exhost.ledger"
 local loop = require "exhost.loop"
 local request = require "exhost.request"
+local summary = require "exhost.request.summary"
 local shim = require "exhost.shim"
 local state = require "exhost.state"
 local system = require "exhost.system"
@@ -187,6 +188,7 @@ function start.run(executor, plan)
   local view = setmetatable({ id = id, dir = dir, record = record },
     { __index = { close = function() end } })
   executor:event(view, "accepted", { job = asked.job_id, backend = plan.name,
+    asked = summary(asked), policies = plan.body.policies, set = plan.body.origin,
     warnings = plan.warnings and #plan.warnings > 0 and plan.warnings or nil })
   local taken, holder, kind = executor.state:claim_job(asked.job_id, id)
   local ok, err, data
