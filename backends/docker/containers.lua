@@ -13,6 +13,7 @@ local containers = {}
 local REMOVE_SECONDS = 60
 local REMOVED_AT_ONCE = 16 -- engines do one after the other anyway
 local PAGE = 500
+local TOLD = 5 -- of what cannot be removed
 
 --- A container's path in the API: by its id, where it is known already.
 ---@param execution exhost.Execution
@@ -137,14 +138,17 @@ local function remove_kind(self, path, key, id, failures)
   local things = type(answer) == "table" and (key and answer[key] or not key and answer)
   for _, thing in ipairs(type(things) == "table" and things or {}) do
     local ok, why, code = self.api:call("DELETE", path .. "/" .. client.escape(thing[id]))
-    if not ok and code ~= "not_found" then failures[#failures + 1] = why end
+    if not ok and code ~= "not_found" then
+      failures[#failures + 1] = string.format("%s/%s: %s", path:sub(2), thing[id], why)
+    end
   end
 end
 
---- Remove the newest of our containers; `seen` are those that were tried before.
+--- Remove the newest of our containers, but those that were `seen` before: what cannot be
+--- removed stays among the newest, so a page is that much longer.
 ---@return boolean? more whether there were any to try, string? err, string? code
 local function remove_page(self, seen, failures)
-  local list, err, code = containers.list(self, PAGE)
+  local list, err, code = containers.list(self, PAGE + #failures)
   if not list then return nil, err, code end
   local jobs = {}
   for _, entry in ipairs(list) do
@@ -152,12 +156,22 @@ local function remove_page(self, seen, failures)
       seen[entry.handle] = true
       jobs[#jobs + 1] = function()
         local ok, why = delete(self, entry.handle)
-        if not ok then failures[#failures + 1] = why end
+        if not ok then
+          failures[#failures + 1] = string.format("container %s of job %s: %s",
+            entry.handle:sub(1, 12), entry.job or "unknown", why)
+        end
       end
     end
   end
   async.all(jobs, REMOVED_AT_ONCE)
   return #jobs > 0
+end
+
+--- What was left, in a text that can be read however much that is.
+local function left(failures)
+  local told = table.concat(failures, "; ", 1, math.min(#failures, TOLD))
+  if #failures > TOLD then told = string.format("%s; and %d more", told, #failures - TOLD) end
+  return string.format("%d could not be removed: %s", #failures, told)
 end
 
 --- Remove every container, network and volume that carries our label, page by page: an answer
@@ -171,7 +185,7 @@ function containers.cleanup(self)
   until not more
   remove_kind(self, "/networks", nil, "Id", failures)
   remove_kind(self, "/volumes", "Volumes", "Name", failures)
-  if #failures > 0 then return nil, table.concat(failures, "; "), "engine" end
+  if #failures > 0 then return nil, left(failures), "engine" end
   return true
 end
 

@@ -1,5 +1,6 @@
 --- Many ended containers of one executor, for the fake engine: what it answers to requests for
--- them. Options: many (how many), owner (the executor's id).
+-- them. Options: many (how many), owner (the executor's id), stuck (so many of the newest cannot
+-- be removed).
 
 local fake_containers = {}
 
@@ -43,7 +44,9 @@ function fake_containers.new(options)
     if not id then return nil end
     local i = tonumber(id:sub(-8), 16)
     if not there[i] then return 404, '{"message":"No such container"}' end
-    if method == "DELETE" then
+    if method == "DELETE" and i > options.many - (options.stuck or 0) then
+      return 500, '{"message":"device or resource busy"}'
+    elseif method == "DELETE" then
       there[i] = nil
       return 204, ""
     end

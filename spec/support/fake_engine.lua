@@ -8,7 +8,7 @@
 -- answer after n bytes), status ({ wait = { 500, 500 } } answers so first),
 -- raw ({ json = "…" } is all of that kind's first answer), dribble (bytes a write), log (what
 -- /logs answers instead of all that was put out), tty, deaf (ignores stops), many (so many
--- containers instead of the one: fake_containers.lua).
+-- containers instead of the one, and more about them: fake_containers.lua).
 -- Requests go to stdout, a line each.
 
 local ffi = require "ffi"
@@ -35,7 +35,7 @@ local script, wake_at, gone_until = nil, nil, nil
 
 for key, value in pairs(options.state or {}) do container[key] = value end
 local many = options.many
-  and dofile("spec/support/fake_containers.lua").new { many = options.many, owner = options.owner }
+  and dofile("spec/support/fake_containers.lua").new(options)
 
 local function now()
   local t = ffi.new("fake_time")

@@ -103,4 +103,20 @@ describe("docker: very many executions", function()
     ex:close()
     fake:quit()
   end))
+
+  it("are removed also behind more than a page of what cannot be, which is told",
+    scratch.with(function(_, path)
+      local stuck, more = 510, 20
+      local fake = engine.fake(path, { many = stuck + more, owner = ID, stuck = stuck })
+      local ex = assert(executor.open { id = ID, state_dir = path .. "/state", backend = "docker",
+        settings = { backends = { docker = { host = fake.socket } } } })
+      local _, err, code = ex:cleanup()
+      assert.equal("io", code)
+      assert.matches(stuck .. " could not be removed: container 000000000000 of job many%-%d+: ",
+        err)
+      assert.matches("device or resource busy.*; and " .. stuck - 5 .. " more", err)
+      assert.equal(stuck, #assert(ex:backend():list()))
+      ex:close()
+      fake:quit()
+    end))
 end)
