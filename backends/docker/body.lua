@@ -131,8 +131,7 @@ function body.make(asked, executor, image, settings)
   }
   body.set_command(create, asked, image or {})
   return { create = create, name = asked.job_id, unenforced = unenforced,
-    scripts = provision.names(asked.provision_scripts), timeout = asked.timeout,
-    image_missing = image == nil or nil }
+    scripts = provision.names(asked.provision_scripts), timeout = asked.timeout }
 end
 
 return body

@@ -100,24 +100,45 @@ function Docker.check(_, made, allowed)
   return nil, err, code
 end
 
---- Have the image; the handle is the container's name, known before there is one.
-function Docker:create(execution)
-  local asked, made, policy = execution.request, execution.plan, self.settings.image_pull
-  local is_planned = made.image_id and policy ~= "always" and not asked.engine_spec.params.platform
-  if is_planned then
-    execution.record.image = made.image_id
-    return made.name
-  end
+--- Have the image, as the setting says. Suspends.
+local function ensure_image(self, execution)
+  local asked, made = execution.request, execution.plan
   local found, err, code, data = image.ensure(self.api, asked.engine_spec.params,
-    policy or "missing", { settings = self.own,
+    self.settings.image_pull or "missing", { settings = self.own,
       cancelled = execution.cancelled,
       report = function(fields) execution.event("pull", fields) end })
   if not found then return nil, err, code, data end
   execution.record.image = found.Id
-  -- The image was not here to plan with: only its command is new. What the policies and the
+  -- Not the one that was planned with: only its command is new. What the policies and the
   -- ceiling have seen stays.
-  if made.image_missing then body.set_command(made.create, asked, found.Config or {}) end
+  if found.Id ~= made.image_id then body.set_command(made.create, asked, found.Config or {}) end
+  return true
+end
+
+--- Have the image; the handle is the container's name, known before there is one.
+function Docker:create(execution)
+  local made = execution.plan
+  local is_planned = made.image_id and self.settings.image_pull ~= "always"
+    and not execution.request.engine_spec.params.platform
+  if is_planned then
+    execution.record.image = made.image_id
+    return made.name
+  end
+  local ok, err, code, data = ensure_image(self, execution)
+  if not ok then return nil, err, code, data end
   return made.name
+end
+
+--- Create the container, once more if somebody has removed the image since it was seen.
+local function create_container(self, execution)
+  local made, err, code, data = containers.create(self, execution)
+  local is_gone = not made and data and data.status == 404
+    and err:lower():find("no such image", 1, true)
+  if not is_gone then return made, err, code, data end
+  local ok
+  ok, err, code, data = ensure_image(self, execution)
+  if not ok then return nil, err, code, data end
+  return containers.create(self, execution)
 end
 
 local function shim_items(self, execution, id, more)
@@ -142,7 +163,7 @@ end
 
 --- Create the container, fill it, and tell the shim of it.
 function Docker:source(execution)
-  local made, err, code, data = containers.create(self, execution)
+  local made, err, code, data = create_container(self, execution)
   if not made then return nil, err, code, data end
   execution.record.container = made.Id -- on disk before it is started
   for _, warning in ipairs(type(made.Warnings) == "table" and made.Warnings or {}) do

@@ -90,6 +90,23 @@ describe("docker: an image", function()
     assert.same({}, pulls_of(ex, asked.execution_id))
   end, { image_pull = "never" }))
 
+  it("that somebody removes after it was planned with is pulled again", with(function(ex, engine)
+    assert(ex:run(job()))
+    assert(ex:cleanup())
+    local backend = assert(ex:backend())
+    local create = backend.create
+    backend.create = function(...)
+      forget(engine)
+      return create(...)
+    end
+    local asked = job { entrypoint = { "echo", "here" } }
+    local result = assert(ex:run(asked))
+    assert.equal("here\n", result.stdout)
+    assert.matches("^sha256:", result.evidence.image)
+    local events = pulls_of(ex, asked.execution_id)
+    assert.equal("pulled", events[#events].status)
+  end))
+
   it("is asked for each time when that is wanted", with(function(ex)
     for _ = 1, 2 do
       local asked = job()
