@@ -65,7 +65,8 @@ return function(backend, execution, exit)
   end
   local state = record.State or {}
   evidence.container, evidence.image = record.Id, record.Image
-  evidence.oom_killed = state.OOMKilled or nil
+  -- A busy engine may miss it; the supervisor has it from the kernel, where it can.
+  evidence.oom_killed = state.OOMKilled or exit and exit.oom_killed == "1" or nil
   if not exit and not state.Running then
     evidence.exit_code = state.ExitCode
     evidence.finished_at = state.FinishedAt

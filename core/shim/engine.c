@@ -57,6 +57,7 @@ static int begin(xh_shim *s) {
     e->calls[i].fd = -1;
     e->retry[i].at = XH_NEVER;
   }
+  e->oom = (xh_oom){.fd = -1, .control = -1};
   xh_output_open(&e->output, &s->log, &s->spec.engine);
   if (!s->spec.engine.reattach) {
     xh_engine_want(e, XH_ENGINE_OUT, 0);
@@ -79,6 +80,7 @@ void xh_engine_run(xh_shim *s) {
   s->started_mono = xh_clock_now();
   xh_host_started(&s->host, 0);
   xh_host_close(&s->host);
+  xh_oom_open(&s->engine->oom, s->spec.engine.container);
   const xh_call *calls = s->engine->calls;
   if (s->stop.active || calls[XH_ENGINE_OUT].state == XH_CALL_IDLE ||
       calls[XH_ENGINE_WAIT].state == XH_CALL_IDLE)
@@ -103,7 +105,9 @@ static size_t watch(const xh_shim *s, struct pollfd *fds) {
     const xh_call *call = &s->engine->calls[i];
     fds[i] = (struct pollfd){.fd = call->fd, .events = xh_call_events(call)};
   }
-  return XH_ENGINE_CALLS;
+  fds[XH_ENGINE_CALLS] =
+    (struct pollfd){.fd = s->engine->oom.fd, .events = s->engine->oom.events};
+  return XH_ENGINE_CALLS + 1;
 }
 
 static bool sink_out(void *user, const char *data, size_t size) {
@@ -126,7 +130,9 @@ static const xh_call_sink SINKS[XH_ENGINE_CALLS] = {sink_out, NULL, sink_ask, NU
 
 static void dispatch(xh_shim *s, const struct pollfd *fds, size_t count) {
   size_t size;
-  for (size_t i = 0; i < count && s->phase != XH_DONE; i++) {
+  if (count > XH_ENGINE_CALLS && fds[XH_ENGINE_CALLS].revents != 0)
+    xh_oom_look(&s->engine->oom);
+  for (size_t i = 0; i < XH_ENGINE_CALLS && s->phase != XH_DONE; i++) {
     xh_call *call = &s->engine->calls[i];
     if (fds[i].revents == 0 || call->fd != fds[i].fd)
       continue;

@@ -7,6 +7,7 @@
 
 #include "call.h"
 #include "inspect.h"
+#include "oom.h"
 #include "output.h"
 #include "source.h"
 
@@ -41,6 +42,7 @@ typedef struct xh_engine {
   xh_output output;
   xh_json json;
   xh_inspect coming, state; /* the answer that comes, and the last whole one */
+  xh_oom oom;               /* what the engine may lose */
   uint64_t restarts;        /* the engine's count when the output was opened */
   uint64_t first_seen;      /* when the engine first told the state */
   bool orphan;              /* the host hung up before go */

@@ -24,12 +24,14 @@ static bool is_being_removed(const xh_shim *s) {
   const xh_inspect *state = &s->engine->state;
   bool removing =
     strcmp(state->status, "removing") == 0 || strcmp(state->status, "dead") == 0;
-  return removing && state->code == KILLED && !state->oom_killed && !s->stop.noted;
+  return removing && state->code == KILLED && !state->oom_killed &&
+         !s->engine->oom.seen && !s->stop.noted;
 }
 
 void xh_engine_over(xh_shim *s, uint64_t now) {
   xh_engine *e = s->engine;
   s->phase = XH_ENDING;
+  xh_oom_look(&e->oom);
   e->removed |= is_being_removed(s);
   s->ended_at = xh_clock(CLOCK_REALTIME);
   s->ended_mono = now;
@@ -78,8 +80,10 @@ void xh_engine_evidence(xh_shim *s, xh_text *out) {
     xh_text_count(out, "removed", 1);
   else if (state->has_code && s->started)
     xh_text_count(out, "code", state->code);
-  if (!e->removed && state->oom_killed)
+  if (!e->removed && (state->oom_killed || e->oom.seen)) {
     xh_text_count(out, "oom_killed", 1);
+    xh_text_pair(out, "oom_by", state->oom_killed ? "engine" : "cgroup");
+  }
   if (s->stop.noted && e->kill_due && !e->removed && state->code == KILLED)
     xh_text_count(out, "stop_killed", 1);
   if (state->error[0] != '\0')

@@ -125,6 +125,8 @@ static void settle_wait(xh_shim *s, uint64_t now) {
 
 static void see_alive(xh_shim *s, uint64_t now) {
   xh_engine *e = s->engine;
+  if (e->oom.fd < 0) /* of an earlier run, or we are late */
+    xh_oom_open(&e->oom, s->spec.engine.container);
   if (e->calls[XH_ENGINE_WAIT].state == XH_CALL_IDLE)
     xh_engine_want(e, XH_ENGINE_WAIT, 0);
   if (e->calls[XH_ENGINE_OUT].state == XH_CALL_IDLE) {

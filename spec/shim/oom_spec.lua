@@ -1,0 +1,68 @@
+--- Out of memory by the kernel's own word, when the engine's is missing.
+
+local command = require "support.command"
+local engine = require "support.engine"
+local scratch = require "support.scratch"
+local system = require "exhost.system"
+
+local ROOT = system.real_path "/sys/fs/cgroup/memory" or "/sys/fs/cgroup"
+local FIRST = ROOT:find "memory$"
+local LIMIT = FIRST and "memory.limit_in_bytes" or "memory.max"
+local EATS = "x=$(head -c 64000000 /dev/zero | tr '\\0' x)"
+
+local function may_make_groups()
+  return os.execute(string.format("mkdir %s/exhost-spec 2>/dev/null && [ -e %s/exhost-spec/%s ]; "
+    .. "code=$?; rmdir %s/exhost-spec 2>/dev/null; exit $code", ROOT, ROOT, LIMIT, ROOT)) == 0
+end
+
+local function sh(...)
+  return command.run("/bin/sh", { "sh", "-c", string.format(...) })
+end
+
+--- A container that the engine says ended with 137, its control group where engines have it:
+--- what the exit file says. `job` runs in the group meanwhile.
+local function ended(dir, path, place, job, script)
+  local id = system.random_hex(32)
+  local group = ROOT .. "/" .. place:format(id)
+  local above = group:match("^(.*)/")
+  local delegate = FIRST and "true" or "echo +memory >" .. above .. "/cgroup.subtree_control"
+  assert(sh("mkdir -p %s; %s; mkdir %s && echo 16777216 >%s/%s", above, delegate, group, group,
+    LIMIT).code == 0)
+  local e = engine.fake(path, { script = script })
+  local speaking = e:run(dir, id)
+  sh("(echo 0 >%s/cgroup.procs; exec sh -c \"%s\")", group, job)
+  sh("rmdir %s; rmdir %s 2>/dev/null", group, above)
+  local exit = engine.finish(speaking, dir)
+  e:quit()
+  return exit
+end
+
+local function it_can(text, body)
+  it(text, scratch.with(function(dir, path)
+    if not may_make_groups() then return pending "no control group can be made here" end
+    body(dir, path)
+  end))
+end
+
+describe("a container's end by want of memory", function()
+  local LATE = { { sleep = 1500 }, { exit = 137 } }
+
+  for _, place in ipairs { "docker/%s", "system.slice/docker-%s.scope" } do
+    it_can("is known though the engine has lost it: " .. place, function(dir, path)
+      local exit = ended(dir, path, place, EATS, LATE)
+      assert.same({ "137", "1", "cgroup" }, { exit.code, exit.oom_killed, exit.oom_by })
+    end)
+  end
+
+  it_can("is not seen in the end of its control group alone", function(dir, path)
+    local exit = ended(dir, path, "docker/%s", "true", LATE)
+    assert.same({ "137" }, { exit.code, exit.oom_killed, exit.oom_by })
+  end)
+
+  it("may be known by the engine alone", scratch.with(function(dir, path)
+    local e = engine.fake(path, { script = { { sleep = 50 }, { oom = true, exit = 137 } } })
+    local exit = engine.finish(e:run(dir, "x"), dir)
+    assert.same({ "1", "engine" }, { exit.oom_killed, exit.oom_by })
+    e:quit()
+  end))
+end)
