@@ -4,6 +4,7 @@ local address = require "backends.docker.address"
 local async = require "exhost.async"
 local http = require "exhost.http_core"
 local json = require "exhost.json"
+local loop = require "exhost.loop"
 local metrics = require "exhost.metrics"
 
 local client = {}
@@ -139,16 +140,26 @@ local function call(self, method, path, options)
   return value
 end
 
+--- Put a call into an execution's story: what was called and how long it took.
+local function tell(story, method, path, took, err)
+  story("engine_call", { call = method .. " " .. path:gsub("^/containers/[^/]+/", "/containers/…/"),
+    ms = math.floor(took * 1e4 + 0.5) / 10, error = err and "" .. err or nil })
+end
+
 --- Call the API. Suspends.
 ---@param method string
 ---@param path string below the version, such as "/containers/json"
 ---@param options? { query: table, body: any, raw: string, type: string, headers: string[],
---- timeout: number, frames: boolean, limit: number, on_data: function }
+--- timeout: number, frames: boolean, limit: number, on_data: function, story: function } story:
+--- `event` of the execution that it is made for, which tells of it
 ---@return any value decoded JSON, or the bare answer for frames and non-JSON
 ---@return string? err, string? code, table? data status
 function Client:call(method, path, options)
-  return metrics.watch("exhost_engine_call", "exhost_engine_calls_total", LABELS,
-    call, self, method, path, options)
+  local began, story = loop.now(), options and options.story
+  local value, err, code, data = metrics.watch("exhost_engine_call", "exhost_engine_calls_total",
+    LABELS, call, self, method, path, options)
+  if story then tell(story, method, path, loop.now() - began, value == nil and err) end
+  return value, err, code, data
 end
 
 function Client:close()

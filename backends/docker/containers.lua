@@ -89,7 +89,7 @@ function containers.create(self, execution)
   local name = execution.plan.name
   for _ = 1, 2 do
     local made, err, code, data = self.api:call("POST", "/containers/create",
-      { query = { name = name }, body = execution.plan.create })
+      { query = { name = name }, body = execution.plan.create, story = execution.event })
     if made then return made end
     if not data or data.status ~= 409 then
       return nil, "create container: " .. err, code == "not_found" and "engine" or code, data

@@ -170,7 +170,7 @@ function Docker:source(execution)
     execution.event("warning", { message = warning })
   end
   local ok
-  ok, err, code, data = provision.copy(self.api, made.Id, execution.request)
+  ok, err, code, data = provision.copy(self.api, made.Id, execution)
   if not ok then return nil, err, code, data end
   return shim_items(self, execution, made.Id)
 end
@@ -198,9 +198,8 @@ end
 --- The engine's start, once the shim listens. Where the answer is lost the container is
 --- asked: one that runs or has run was started.
 function Docker:start(execution)
-  local before = loop.now()
-  local ok, err, code, data = self.api:call("POST", containers.path(execution) .. "/start")
-  execution.event("engine_start", { ms = math.floor((loop.now() - before) * 1000) })
+  local ok, err, code, data = self.api:call("POST", containers.path(execution) .. "/start",
+    { story = execution.event })
   if ok then return true end
   if data and data.status and not data.cut then
     return nil, "start container: " .. err, code == "not_found" and "engine" or code,
@@ -223,7 +222,7 @@ end
 
 local function post(self, execution, action, query)
   local ok, err, code, data = self.api:call("POST",
-    containers.path(execution) .. "/" .. action, { query = query })
+    containers.path(execution) .. "/" .. action, { query = query, story = execution.event })
   if ok then return true end
   return nil, err, code, data
 end
@@ -245,7 +244,8 @@ end
 
 function Docker:update(execution, limits)
   local ok, err, code, data = self.api:call("POST", containers.path(execution) .. "/update",
-    { body = { Memory = limits.memory, MemorySwap = limits.memory, PidsLimit = limits.pids,
+    { story = execution.event, body = { Memory = limits.memory, MemorySwap = limits.memory,
+      PidsLimit = limits.pids,
       NanoCpus = limits.cores and body.nano_cpus(limits.cores) } })
   if ok then return true end
   if data and data.status == 404 and not err:lower():find("container", 1, true) then -- podman 4.3

@@ -123,21 +123,23 @@ local function key_entries(keys, user)
   return entries
 end
 
-local function put(api, id, entries)
+local function put(api, id, entries, story)
   local archive, err = tar.make(entries)
   if not archive then return nil, err, "invalid" end
   local ok, why, code, data = api:call("PUT", archive_path(id),
-    { query = { path = "/" }, raw = archive, type = "application/x-tar" })
+    { query = { path = "/" }, raw = archive, type = "application/x-tar", story = story })
   if not ok then return nil, why, code, data end
   return true
 end
 
 --- Copy scripts and keys into a created container. Suspends.
+---@param execution exhost.Execution
 ---@return true? ok, string? err, string? code, table? data
-function provision.copy(api, id, request)
+function provision.copy(api, id, execution)
+  local request, story = execution.request, execution.event
   local scripts, keys = request.provision_scripts, request.keys
   if scripts and next(scripts) then
-    local ok, err, code, data = put(api, id, script_entries(scripts))
+    local ok, err, code, data = put(api, id, script_entries(scripts), story)
     if not ok then return nil, "copy provision scripts: " .. err, code, data end
   end
   if keys and #keys > 0 then
@@ -146,7 +148,7 @@ function provision.copy(api, id, request)
     local entries
     entries, err = key_entries(keys, user)
     if not entries then return nil, err, "invalid" end
-    local ok, why, code, data = put(api, id, entries)
+    local ok, why, code, data = put(api, id, entries, story)
     if not ok then return nil, "copy keys: " .. why, code, data end
   end
   return true

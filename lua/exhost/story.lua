@@ -33,6 +33,7 @@ local function sorted(t)
 end
 
 local SIZES = { memory = true, disk = true }
+local NAMES = { ms = "took" }
 
 local function scalar(key, value)
   if type(value) ~= "number" then return tostring(value) end
@@ -54,7 +55,7 @@ local function fields_of(t)
       for i, item in ipairs(value) do words[i] = word(item) end
       parts[#parts + 1] = key .. " " .. table.concat(words, " ")
     elseif type(value) ~= "table" and not SKIP[key] then
-      parts[#parts + 1] = key:gsub("_ns$", "") .. " " .. scalar(key, value)
+      parts[#parts + 1] = (NAMES[key] or key:gsub("_ns$", "")) .. " " .. scalar(key, value)
     end
   end
   return parts

@@ -9,6 +9,37 @@ local system = require "exhost.system"
 local api, containers, request, sh, with = docker.api, docker.containers, docker.request,
   docker.sh, docker.with
 
+describe("docker: the story of an execution", function()
+  it("has each call to the engine that was made for it, and what it took", with(function(ex)
+    local asked = sh("sleep 60")
+    asked.provision_scripts = { a = base64.encode("true\n") }
+    local id = assert(ex:start(asked))
+    assert(ex:pause(id))
+    assert(ex:resume(id))
+    local story, calls = assert(ex:why(id)), {}
+    for _, event in ipairs(story) do
+      if event.event == "engine_call" then
+        calls[#calls + 1] = event.call
+        assert.is_true(event.ms > 0)
+      end
+    end
+    local own = "/containers/…/"
+    assert.same({ "POST /containers/create", "PUT " .. own .. "archive", "POST " .. own .. "start",
+      "POST " .. own .. "pause", "POST " .. own .. "unpause" }, calls)
+    assert.same({ { "cpu", "1" }, { "/bin/sh", "-c", "sleep 60" } }, {
+      { story[1].policies[1].name, story[1].policies[1].version }, story[1].asked.cmd
+        or story[1].asked.entrypoint })
+  end))
+
+  it("has what the engine said to a call that failed", with(function(ex)
+    local asked = request({}, { entrypoint = { "/no/such" } })
+    assert.is_nil((ex:start(asked)))
+    local said
+    for _, event in ipairs(assert(ex:why(asked.execution_id))) do said = said or event.error end
+    assert.is_truthy(said:find("no such file", 1, true), said)
+  end))
+end)
+
 describe("docker: what an engine refuses", function()
   local SAYS = {
     { "no such image", { image = "nosuch:1" }, "no such image" },
