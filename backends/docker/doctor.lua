@@ -15,6 +15,18 @@ local function limits(info)
     "the engine drops such limits with a warning: mount its control groups")
 end
 
+--- Devices by name, which engines list from API 1.49 on.
+local function cdi(info)
+  local names, listed = {}, info.DiscoveredDevices
+  for _, device in ipairs(type(listed) == "table" and listed or {}) do
+    if device.Source == "cdi" then names[#names + 1] = device.ID end
+  end
+  if #names > 0 then return finding("cdi", "ok", table.concat(names, ", ")) end
+  local folders = type(info.CDISpecDirs) == "table" and table.concat(info.CDISpecDirs, ", ") or ""
+  return finding("cdi", "ok", folders ~= "" and "reads " .. folders
+    or "this engine knows no CDI, or it is off")
+end
+
 --- The engine: reachable, its version, and what it does not do. Suspends.
 ---@param backend exhost.DockerBackend
 return function(backend)
@@ -30,7 +42,7 @@ return function(backend)
     version.Version, api.where, version.ApiVersion, api.version)) }
   local info = api:call("GET", "/info", { timeout = 10 })
   if info then
-    out[#out + 1] = limits(info)
+    out[#out + 1], out[#out + 2] = limits(info), cdi(info)
     if name:lower():find("podman", 1, true) then
       out[#out + 1] = finding("oom", "warn", "this engine never says that a job was out of memory",
         "such ends read as killed")

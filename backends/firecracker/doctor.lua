@@ -48,7 +48,7 @@ return function(backend)
   local version
   if binary then version, err = host.version(backend.versions, binary) end
   if not version then
-    return { finding("binary", "warn", err, "without one other backends work") }
+    return { finding("binary", "warn", err, "without one other backends work"), kvm(), tools() }
   end
   return { finding("binary", "ok", string.format("%s, %s", binary, version.text)),
     jailer(backend, binary), kvm(), tools() }

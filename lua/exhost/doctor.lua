@@ -3,6 +3,7 @@
 
 local backends = require "exhost.backend"
 local cgroup = require "exhost.cgroup"
+local dirs = require "exhost.dir"
 local fs = require "exhost.fs"
 local inventory = require "exhost.inventory"
 
@@ -24,6 +25,23 @@ local function kernel()
     "processes are awaited by pidfd, which needs Linux 5.4: use a newer kernel")
 end
 
+--- What a kernel may have been built without.
+local function features()
+  local have, lack, namespaces = {}, {}, dirs.open("/proc/self/ns")
+  for _, one in ipairs {
+    { "seccomp", (fs.read("/proc/self/status") or ""):find("\nSeccomp:", 1, true),
+      "policies cannot run" },
+    { "inotify", fs.line("/proc/sys/fs/inotify/max_user_watches"), "output cannot be followed" },
+    { "network namespaces", namespaces and namespaces:stat("net"), "microVMs have no network" },
+  } do
+    table.insert(one[2] and have or lack, one[2] and one[1] or one[1] .. ": " .. one[3])
+  end
+  if namespaces then namespaces:close() end
+  if #lack == 0 then return finding("kernel features", "ok", table.concat(have, ", ")) end
+  return finding("kernel features", "fail", "without " .. table.concat(lack, "; "),
+    "use a kernel that has them")
+end
+
 local function cgroups()
   local found = cgroup.find()
   if found.version == 0 then
@@ -33,7 +51,9 @@ local function cgroups()
   end
   local missing = cgroup.unenforced(found, { memory = 1, cores = 1, pids = 1 })
   local version = "version " .. found.version
-  if #missing == 0 then return finding("control groups", "ok", version) end
+  if #missing == 0 then
+    return finding("control groups", "ok", version .. ", memory, cores and pids can be limited")
+  end
   return finding("control groups", "warn", version .. ", without " .. table.concat(missing, ", "),
     "such limits are not enforced, and said so in plan")
 end
@@ -44,7 +64,8 @@ local function state_folder(ex)
     return finding("state folder", "ok", path .. " (longer than a socket's path may be; sockets "
       .. "are reached through descriptors)")
   end
-  return finding("state folder", "ok", path)
+  return finding("state folder", "ok", string.format("%s (%d bytes; a socket's path may have %d)",
+    path, #path, SOCKET_PATH))
 end
 
 local function open_files()
@@ -74,6 +95,19 @@ local function unit()
     "supervisors must outlive the host: the unit needs KillMode=process and Delegate=yes")
 end
 
+--- Who may open the nodes of GPUs, and what CDI names.
+local function devices(ex, host)
+  local folders = (ex.settings.inventory or inventory.ROOTS).cdi or inventory.ROOTS.cdi
+  local groups = {}
+  for _, name in ipairs { "render", "video" } do
+    groups[#groups + 1] = host.groups[name] and string.format("%s %d", name, host.groups[name])
+  end
+  return finding("cdi", "ok", string.format("%s in %s", #host.cdi > 0
+      and table.concat(host.cdi, ", ") or "no devices", table.concat(folders, ", "))),
+    finding("gpu groups", "ok", #groups > 0 and table.concat(groups, ", ")
+      or "neither render nor video in /etc/group")
+end
+
 local function policies(ex, out)
   local all = ex:policies():list()
   for _, one in ipairs(all) do
@@ -98,6 +132,7 @@ local function policies(ex, out)
     end
   end
   if #host.gpus == 0 then out[#out + 1] = finding("gpus", "ok", "none") end
+  out[#out + 1], out[#out + 2] = devices(ex, host)
 end
 
 --- What a backend says of itself: its doctor.lua answers a list of the same form.
@@ -122,7 +157,7 @@ end
 ---@return { name: string, status: string, found: string, advice: string? }[] findings status:
 --- ok, warn, fail
 function doctor.examine(ex)
-  local out = { kernel(), cgroups(), state_folder(ex), open_files(), watches() }
+  local out = { kernel(), features(), cgroups(), state_folder(ex), open_files(), watches() }
   out[#out + 1] = unit()
   of_backends(ex, out)
   policies(ex, out)

@@ -13,11 +13,13 @@ describe("doctor", function()
       if entry.status ~= "ok" then assert.is_string(entry.advice, entry.name) end
       by_name[entry.name] = entry
     end
-    for _, name in ipairs { "kernel", "control groups", "state folder", "open files",
+    for _, name in ipairs { "kernel", "kernel features", "cdi", "gpu groups", "gpus",
+      "firecracker kvm", "control groups", "state folder", "open files",
       "inotify watches", "backend process", "policy cpu", "policy nvidia" } do
       assert.is_truthy(by_name[name], name)
     end
     assert.equal("ok", by_name.kernel.status)
+    assert.equal("ok", by_name["kernel features"].status, by_name["kernel features"].found)
     assert.equal("warn", by_name["docker engine"].status)
     assert.matches("no.sock cannot be reached: no such file or directory",
       by_name["docker engine"].found)
