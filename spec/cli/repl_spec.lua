@@ -8,6 +8,7 @@ describe("exhost -e and repl without a terminal", function()
     x:run { "run", "--id", "e1", "--", "true" }
     local ran = x:run { "-e", "print(ex:status('e1'))", "-e", "return 'not shown'" }
     assert.same({ 0, "success\n", "" }, { ran.code, ran.out, ran.err })
+    assert.equal("2\n", x:run({ "-e", "local x = 1", "-e", "=1 + 1" }).out)
     ran = x:run { "repl", "-e", "error('boo')" }
     assert.same({ 1, "" }, { ran.code, ran.out })
     assert.matches("^exhost: prompt:1: boo\n", ran.err)

@@ -117,7 +117,7 @@ end
 --- Run what was typed and show what it answers. One at a time. Suspends; a caller that is
 --- cancelled stops it.
 ---@param text string
----@param quiet boolean? values are not shown
+---@param quiet boolean? values are not shown, but for those of `=expr`
 ---@return true? ok, string? err with a traceback, string? code "invalid": it does not compile
 function Session:eval(text, quiet)
   if self.task then return nil, "what was typed before still runs", "already_started" end
@@ -134,7 +134,7 @@ function Session:eval(text, quiet)
   self.task = nil
   if not values then return nil, "it does not end", "internal" end
   if not values[1] then return nil, values[2], "internal" end
-  if not quiet then show(self, values) end
+  if not quiet or text:find("^%s*=") then show(self, values) end
   return true
 end
 
