@@ -172,18 +172,20 @@ static int loop_step(lua_State *L) {
 }
 
 static const luaL_Reg TIMER_METHODS[] = {{"stop", timer_stop}, {NULL, NULL}};
+/* look(): something was answered. Where that came soon after the last one the loop
+ * looks for more, for 50 us, before it sleeps. */
+static int loop_look(lua_State *L) {
+  xh_loop_look(xh_lua_from(L)->loop);
+  return 0;
+}
+
 static const luaL_Reg FUNCTIONS[] = {
-  {"timer", loop_timer},
-  {"next_turn", loop_next_turn},
-  {"now", loop_now},
-  {"time", loop_time},
-  {"timestamp", loop_timestamp},
-  {"boottime", loop_boottime},
-  {"on_interrupt", loop_on_interrupt},
-  {"heed", loop_heed},
-  {"refs", loop_refs},
-  {"step", loop_step},
-  {NULL, NULL},
+  {"timer", loop_timer},         {"look", loop_look},
+  {"next_turn", loop_next_turn}, {"now", loop_now},
+  {"time", loop_time},           {"timestamp", loop_timestamp},
+  {"boottime", loop_boottime},   {"on_interrupt", loop_on_interrupt},
+  {"heed", loop_heed},           {"refs", loop_refs},
+  {"step", loop_step},           {NULL, NULL},
 };
 
 int luaopen_exhost_loop(lua_State *L) {

@@ -18,6 +18,8 @@ typedef struct xh_loop {
   uv_loop_t uv;               /* uv.data points back here */
   xh_lingering lingering;     /* head of a ring */
   struct xh_watcher *watcher; /* watch.c: the loop's inotify descriptor, or NULL */
+  uv_idle_t looking;          /* while it runs the loop does not sleep */
+  uint64_t looked_ns, look_until_ns;
 } xh_loop;
 
 /* Returns 0 or a negative uv error, and then nothing needs closing. */
@@ -32,6 +34,11 @@ int xh_loop_close(xh_loop *loop);
 void xh_loop_linger(uv_loop_t *loop, xh_lingering *entry,
                     void (*abandon)(xh_lingering *));
 void xh_loop_forget(uv_loop_t *loop, xh_lingering *entry);
+
+/* Something was answered, and where that came soon after the last one there may be more
+ * of it: the loop looks for a moment before it sleeps, as being woken up takes longer.
+ */
+void xh_loop_look(xh_loop *loop);
 
 /* Nanoseconds of CLOCK_BOOTTIME (goes on while the machine sleeps; deadlines) and of
  * CLOCK_REALTIME (what people read; expiries). */

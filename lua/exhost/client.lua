@@ -4,6 +4,7 @@ local async = require "exhost.async"
 local json = require "exhost.json"
 local lines = require "exhost.lines"
 local listen = require "exhost.listen"
+local loop = require "exhost.loop"
 local outlet = require "exhost.outlet"
 local server = require "exhost.server"
 local system = require "exhost.system"
@@ -95,6 +96,7 @@ function Client:call(method, params, options)
       params = params } .. "\n")
     if not ok then return done(nil, err, "unavailable") end
     self.waiting[id] = done
+    loop.look()
     return function()
       cancelled = {}
       self.waiting[id] = seconds and function(...) cancelled.late = pack(...) end or nil

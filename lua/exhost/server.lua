@@ -5,6 +5,7 @@ local async = require "exhost.async"
 local json = require "exhost.json"
 local lines = require "exhost.lines"
 local listen = require "exhost.listen"
+local loop = require "exhost.loop"
 local outlet = require "exhost.outlet"
 local rpc = require "exhost.rpc"
 local system = require "exhost.system"
@@ -87,6 +88,7 @@ function Connection:perform(id, method, params)
   end
   if fd and type(value) == "table" then value.fd = true end
   self:send({ jsonrpc = "2.0", id = id, result = value }, fd)
+  loop.look()
 end
 
 --- Calls are known by their id, as text: 1 and "1" are two.

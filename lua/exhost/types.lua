@@ -26,6 +26,10 @@ function Timer:stop() end
 ---@return true?, string?, string?
 function loop.next_turn(fn) end
 
+--- Something was answered, or asked for. Where that came soon after the last time the loop looks
+--- for what comes, for 50 us, before it sleeps: being woken up takes longer.
+function loop.look() end
+
 --- Seconds of a monotonic clock.
 ---@return number
 function loop.now() end

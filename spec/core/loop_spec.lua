@@ -176,3 +176,26 @@ describe("loop.next_turn", function()
     assert.is_false(pcall(loop.next_turn))
   end)
 end)
+
+describe("loop.look", function()
+  it("lets the loop look where calls come one upon the other, and not for long", task(function()
+    local ran = command.sh([[exec $exhost lua --main /proc/self/fd/3 3<<'END'
+      local loop = require "exhost.loop"
+      local function turns(looks)
+        local over, count = false, 0
+        loop.timer(0.1, function() over = true end)
+        for _ = 1, looks do loop.look() end
+        repeat
+          loop.step()
+          count = count + 1
+        until over
+        return count
+      end
+      local asleep, before = turns(1), os.clock()
+      local looking = turns(2)
+      print(asleep, looking > asleep, os.clock() - before < 0.05)
+END
+]])
+    assert.same({ "1\ttrue\ttrue\n", "" }, { ran.out, ran.err })
+  end))
+end)
