@@ -56,15 +56,18 @@ int xh_check_dir(lua_State *L, int index) {
   return box->fd;
 }
 
-/* open(path [, {create = bool, mode = 448, no_follow = bool}]) -> dir. The path is
- * absolute. */
+/* open(path [, {create = bool, mode = 448, no_follow = bool, no_links = bool}]) -> dir.
+ * The path is absolute; with no_links no part of it is a symlink. */
 static int dir_open(lua_State *L) {
   const char *path = xh_check_name(L, 1);
   bool create = lua_istable(L, 2) && xh_opt_boolean(L, 2, "create");
   bool follow = !(lua_istable(L, 2) && xh_opt_boolean(L, 2, "no_follow"));
+  bool plain = lua_istable(L, 2) && xh_opt_boolean(L, 2, "no_links");
+  luaL_argcheck(L, !(plain && create), 2, "no_links is for a folder that is there");
   mode_t mode = (mode_t)(lua_istable(L, 2) ? xh_opt_number(L, 2, "mode", 0700) : 0700);
   fd_box *box = new_box(L, DIR_TYPE);
-  return answer_box(L, box, xh_dir_open(path, follow, create, mode));
+  int fd = plain ? xh_dir_open_plain(path) : xh_dir_open(path, follow, create, mode);
+  return answer_box(L, box, fd);
 }
 
 /* dir:open(name [, create]) -> dir, never through a symlink. */
@@ -396,6 +399,14 @@ static int dir_socket(lua_State *L) {
   return answer_box(L, box, xh_file_socket(dir, name));
 }
 
+/* dir:file(name) -> fd of a regular file, for reading. */
+static int dir_file(lua_State *L) {
+  int dir = xh_check_dir(L, 1);
+  const char *name = xh_check_name(L, 2);
+  fd_box *box = new_box(L, FD_TYPE);
+  return answer_box(L, box, xh_file_open(dir, name));
+}
+
 /* dir:fd() -> the descriptor's number, borrowed until dir is closed. */
 static int dir_fd(lua_State *L) {
   lua_pushinteger(L, xh_check_dir(L, 1));
@@ -464,6 +475,7 @@ static const luaL_Reg DIR_METHODS[] = {
   {"fifo_write", dir_fifo_write},
   {"lock", dir_lock},
   {"socket", dir_socket},
+  {"file", dir_file},
   {"fd", dir_fd},
   {"close", dir_close},
   {"remove_tree", dir_remove_tree},

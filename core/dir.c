@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <uv.h>
@@ -44,6 +46,15 @@ int xh_dir_open(const char *path, bool follow, bool create, mode_t mode) {
       return err;
     fd = open(path, flags);
   }
+  return fd >= 0 ? fd : -errno;
+}
+
+int xh_dir_open_plain(const char *path) {
+  struct open_how how = {.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+                         .resolve = RESOLVE_NO_SYMLINKS};
+  if (path[0] != '/')
+    return UV_EINVAL;
+  int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
   return fd >= 0 ? fd : -errno;
 }
 

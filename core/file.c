@@ -73,6 +73,11 @@ static int open_regular(int dir, const char *name, struct stat *st) {
   return UV_EINVAL;
 }
 
+int xh_file_open(int dir, const char *name) {
+  struct stat st;
+  return open_regular(dir, name, &st);
+}
+
 int xh_file_read(int dir, const char *name, size_t max, xh_buffer *out) {
   struct stat st;
   int fd = open_regular(dir, name, &st);

@@ -20,6 +20,10 @@
  * Returns a descriptor the caller closes. */
 int xh_dir_open(const char *path, bool follow, bool create, mode_t mode);
 
+/* Open the folder at an absolute path that has no symlink in it, UV_ELOOP otherwise:
+ * a path that was checked leads where it did then. */
+int xh_dir_open_plain(const char *path);
+
 /* Open (or with create make, mode 0700) the folder `name` below dir, never through
  * a symlink. Returns a descriptor the caller closes. */
 int xh_dir_open_at(int dir, const char *name, bool create);
@@ -47,6 +51,10 @@ int xh_file_rename(int from_dir, const char *from, int to_dir, const char *to);
 /* The same, but UV_EEXIST when `to` is taken: of several callers one wins. */
 int xh_file_rename_new(int from_dir, const char *from, int to_dir, const char *to);
 int xh_file_stat(int dir, const char *name, struct stat *out);
+
+/* Open a regular file for reading, UV_EINVAL where it is something else. Returns a
+ * descriptor the caller closes. */
+int xh_file_open(int dir, const char *name);
 
 /* Append the whole file to out; a file above max bytes is UV_EFBIG. Only regular
  * files are read. */

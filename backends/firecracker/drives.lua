@@ -2,7 +2,6 @@
 
 local dirs = require "exhost.dir"
 local ext4 = require "backends.firecracker.ext4"
-local system = require "exhost.system"
 
 local drives = {}
 
@@ -10,41 +9,66 @@ local FILE = "data" -- in the image of an input that is one file: core/guest/dri
 
 local SIGXFSZ = 25
 
-local function make_input(where, volume, limit)
-  if system.real_path(volume.source) ~= volume.source then
-    return nil, "it has changed since it was checked", "invalid"
+-- Somebody put something else into its place.
+local CHANGED = { ELOOP = true, ENOTDIR = true, ENOENT = true, EINVAL = true }
+
+--- What was checked, held: a name can lead elsewhere a moment later.
+---@return exhost.dir|exhost.fd? source, string? err, string? code
+local function open_source(volume)
+  local path = volume.is_file and volume.source:match("^(.*)/[^/]*$") or volume.source
+  local dir, err, code = dirs.open(path == "" and "/" or path, { no_links = true })
+  local source = dir
+  if dir and volume.is_file then
+    source, err, code = dir:file(volume.source:match("[^/]*$"))
+    dir:close()
   end
-  local dir, err, code
-  if volume.is_file then
-    local folder = volume.device .. ".d"
-    local ok
-    ok, err = where:mkdir(folder)
-    dir = ok and where:open(folder)
-    if dir then ok, err, code = ext4.copy(volume.source, dir, FILE, limit) end
-    if err and err:find("signal " .. SIGXFSZ, 1, true) then
-      err, code = string.format("it is above backends.firecracker.input_limit, %.0f bytes", limit),
-        "invalid"
-    end
-    if not ok then
-      if dir then dir:close() end
-      return nil, err, code
-    end
-  else
-    dir, err = dirs.open(volume.source, { no_follow = true })
-    if not dir then return nil, err, "io" end
-  end
-  local measured, made
-  measured, err, code = ext4.measure(dir)
-  if measured and measured.bytes > limit then
-    measured, err, code = nil, string.format("%.0f bytes are above "
-      .. "backends.firecracker.input_limit, %.0f", measured.bytes, limit), "invalid"
-  end
-  if measured then
-    made, err, code = ext4.make(where, volume.image, ext4.size(measured),
-      { source = dir, inodes = measured.inodes })
-  end
+  if source then return source end
+  if not CHANGED[code] then return nil, err, "io" end
+  return nil, "it has changed since it was checked: " .. err, "invalid"
+end
+
+--- A folder with that one file in it.
+---@return exhost.dir? dir, string? err, string? code
+local function wrap(where, folder, file, limit)
+  local ok, err = where:mkdir(folder)
+  local dir, code
+  if ok then dir, err = where:open(folder) end
+  if not dir then return nil, err, "io" end
+  ok, err, code = ext4.copy(file, dir, FILE, limit)
+  if ok then return dir end
   dir:close()
-  if volume.is_file then where:remove_tree(volume.device .. ".d") end
+  if err:find("signal " .. SIGXFSZ, 1, true) then
+    return nil, string.format("it is above backends.firecracker.input_limit, %.0f bytes", limit),
+      "invalid"
+  end
+  return nil, err, code
+end
+
+local function make_image(where, volume, dir, limit)
+  local measured, err, code = ext4.measure(dir)
+  if not measured then return nil, err, code end
+  if measured.bytes > limit then
+    return nil, string.format("%.0f bytes are above backends.firecracker.input_limit, %.0f",
+      measured.bytes, limit), "invalid"
+  end
+  return ext4.make(where, volume.image, ext4.size(measured),
+    { source = dir, inodes = measured.inodes })
+end
+
+local function make_input(where, volume, limit)
+  local folder = volume.device .. ".d"
+  local source, err, code = open_source(volume)
+  if not source then return nil, err, code end
+  local dir, made = source, nil
+  if volume.is_file then
+    dir, err, code = wrap(where, folder, source, limit)
+    source:close()
+  end
+  if dir then
+    made, err, code = make_image(where, volume, dir, limit)
+    dir:close()
+  end
+  if volume.is_file then where:remove_tree(folder) end
   return made, err, code
 end
 

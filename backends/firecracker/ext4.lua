@@ -17,6 +17,7 @@ local LEAST_PRINTED = 64 * 1024 -- it repeats its commands
 local FEATURES = "none,ext_attr,dir_index,filetype,extent,flex_bg,sparse_super,large_file,"
   .. "huge_file,dir_nlink,extra_isize"
 local DIR, IMAGES = 5, 6  -- descriptors that the programs get: paths can be changed below them
+local SOURCE = 6          -- of a copy
 
 --- Where a program is; code `unavailable`.
 ---@param name "mke2fs"|"debugfs"|"du"|"cp"|"prlimit"
@@ -98,7 +99,7 @@ function ext4.make(where, name, bytes, options)
 end
 
 --- Copy one file of the host into a folder; a signal ends it at `most` bytes. Suspends.
----@param source string absolute
+---@param source string|exhost.fd an absolute path, or the file itself
 ---@param most number? nil: no limit
 ---@return true? ok, string? err, string? code
 function ext4.copy(source, where, name, most)
@@ -108,10 +109,14 @@ function ext4.copy(source, where, name, most)
     if not prlimit then return nil, why, kind end
     before = { prlimit, string.format("--fsize=%.0f", most) }
   end
+  local fds = { [DIR] = where:fd() }
+  if type(source) ~= "string" then
+    fds[SOURCE] = source:number()
+    source = "/proc/self/fd/" .. SOURCE
+  end
   local ok, err, code = run("cp", { "--reflink=auto", "--sparse=auto", "--preserve=mode,timestamps",
     "--", source, string.format("/proc/self/fd/%d/%s", DIR, name) },
-    { fds = { [DIR] = where:fd() }, errors = true,
-      before = before })
+    { fds = fds, errors = true, before = before })
   if not ok then return nil, err, code end
   return true
 end

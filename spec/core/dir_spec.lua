@@ -38,6 +38,31 @@ describe("dir.open", function()
     assert(dir:open("real")):close()
   end))
 
+  it("goes by no symlink where that is asked for", scratch.with(function(_, path)
+    sh("mkdir -p $D/real/sub; ln -s real $D/link; ln -s sub $D/real/last", path)
+    assert(dirs.open(path .. "/real/sub", { no_links = true })):close()
+    for _, name in ipairs { "/link/sub", "/real/last", "/link" } do
+      assert.equal("ELOOP", code_of(dirs.open(path .. name, { no_links = true })))
+    end
+    assert.equal("ELOOP", code_of(dirs.open("/proc/self/root" .. path, { no_links = true })))
+    assert.equal("EINVAL", code_of(dirs.open("tmp", { no_links = true })))
+    assert.has_error(function() dirs.open(path, { no_links = true, create = true }) end)
+  end))
+
+  it("opens files and nothing else for reading", scratch.with(function(dir, path)
+    dir:write("file", "bytes")
+    sh("ln -s file $D/link; mkfifo $D/fifo; mkdir $D/folder", path)
+    local file = assert(dir:file "file")
+    dir:unlink "file"
+    assert.equal("bytes", sh("cat /proc/" .. select(3, system.ids()) .. "/fd/" .. file:number(),
+      path))
+    file:close()
+    for name, code in pairs { link = "ELOOP", fifo = "EINVAL", folder = "EINVAL", file = "ENOENT",
+      ["a/b"] = "EINVAL" } do
+      assert.equal(code, code_of(dir:file(name)))
+    end
+  end))
+
   it("answers errors on a closed folder", scratch.with(function(_, path)
     local dir = dirs.open(path)
     dir:close()

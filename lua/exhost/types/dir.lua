@@ -19,7 +19,8 @@ local Fd = {}
 ---@field links number
 
 ---@param path string absolute
----@param options? { create: boolean, mode: integer, no_follow: boolean } mode: default 0700
+---@param options? { create: boolean, mode: integer, no_follow: boolean, no_links: boolean } mode:
+--- default 0700; no_follow: its last part is no symlink; no_links: none of its parts is
 ---@return exhost.dir?, string?, string?
 function dirs.open(path, options) end
 
@@ -135,6 +136,10 @@ function Dir:lock(name, existing) end
 --- A socket's file, for /proc/self/fd: never by a link. ENOTSOCK when it is anything else.
 ---@return exhost.fd?, string?, string?
 function Dir:socket(name) end
+
+--- A regular file, for reading: never by a link. EINVAL when it is anything else.
+---@return exhost.fd?, string?, string?
+function Dir:file(name) end
 
 ---@return integer number borrowed until the folder is closed
 function Dir:fd() end

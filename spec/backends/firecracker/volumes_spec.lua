@@ -1,6 +1,10 @@
 --- Inputs and Outputs of a microVM: what comes in, what comes back, and what does not.
 
+local drives = require "backends.firecracker.drives"
+local ext4 = require "backends.firecracker.ext4"
 local machines = require "support.machines"
+local scratch = require "support.scratch"
+local system = require "exhost.system"
 
 local with = machines.with
 
@@ -92,6 +96,43 @@ describe("inputs of a microVM", function()
           { inputs = { { source = source, target = "/d" } } }))
         assert.equal("denied", code, err)
       end
+    end))
+
+  -- A folder above what was checked becomes a link, whatever a name said a moment before.
+  it("are opened by no link that came after the check", scratch.with(function(dir, path)
+    sh("cd %s && mkdir -p secret/d ours && echo secret >secret/d/f && ln -s ../secret/d ours/d && "
+      .. "ln -s secret sub && mkdir images", path)
+    local real_path, images = system.real_path, assert(dir:open "images")
+    system.real_path = function(name) return name end
+    for _, volume in ipairs { { source = path .. "/sub/d" }, { source = path .. "/ours/d" },
+      { source = path .. "/sub/d/f", is_file = true } } do
+      volume.kind, volume.field = "input", "inputs[1]"
+      volume.device, volume.image = "vda", "vda.ext4"
+      local ok, err, code = drives.make(images, { volumes = { volume } }, { input_limit = 2 ^ 30 })
+      assert.same({ nil, "invalid" }, { ok, code }, volume.source)
+      assert.matches("^inputs%[1%]: make a drive of it: it has changed since it was checked: ", err)
+      assert.same({}, images:list(true))
+    end
+    system.real_path = real_path
+    images:close()
+  end))
+
+  it("are copied from the file that was opened, and not from what its name becomes",
+    scratch.with(function(dir, path)
+      sh("cd %s && echo ours >f && echo secret >secret && mkdir images out", path)
+      local copy, images = ext4.copy, assert(dir:open "images")
+      ext4.copy = function(...)
+        sh("cd %s && ln -sf secret f", path)
+        return copy(...)
+      end
+      local ok, err = drives.make(images, { volumes = { { kind = "input", is_file = true,
+        source = path .. "/f", device = "vda", image = "vda.ext4", field = "inputs[1]" } } },
+        { input_limit = 2 ^ 30 })
+      ext4.copy = copy
+      assert(ok, err)
+      sh("debugfs -R 'dump data %s/out/data' %s/images/vda.ext4 2>/dev/null", path, path)
+      assert.equal("ours\n", content(path .. "/out/data"))
+      images:close()
     end))
 
   it("are bounded by the operator", with(function(ex, request, path)
