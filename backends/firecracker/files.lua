@@ -19,9 +19,9 @@ end
 
 --- Write what the monitor and the relay read. The archive holds the job, secrets and all: it is
 --- ours alone, and goes once the guest has it. Suspends.
----@param own table backends.firecracker of the settings
+---@param backend exhost.FirecrackerBackend
 ---@return true? ok, string? err, string? code
-function files.write(own, execution, token)
+function files.write(backend, execution, token)
   local body = execution.plan
   local dir, err = execution.dir:open(machine.FOLDER)
   if not dir then return nil, "open the machine's folder: " .. err, "io" end
@@ -37,13 +37,14 @@ function files.write(own, execution, token)
     ok = bytes
     if ok then ok, err = where:write(jail.INITRD, bytes) end
   end
-  if ok then ok, err, code = drives.make(where, body, own) end
+  if ok then ok, err, code = drives.make(where, body, backend.own) end
   if ok then ok, err = where:write("config.json", json.encode(config_of(execution))) end
   if ok then ok, err = where:write("vmm.log", "") end
   if ok and body.jail then ok, err, code = jail.fill(where, body, execution.record.jail_uid) end
   if ok then ok, err = dir:mkfifo("guest") end
   if ok and body.network then
-    ok, err, code = network.make(execution.record.tap, body.network, execution.record.jail_uid)
+    ok, err, code = network.make(backend.state_dir, execution.record.tap, body.network,
+      execution.record.jail_uid)
   end
   if where ~= dir then where:close() end
   dir:close()

@@ -36,6 +36,7 @@ local function open(config)
   return setmetatable({ name = "firecracker", settings = settings, own = own, versions = {},
     groups = cgroup.find(config.cgroup), prefix = (config.executor or "default") .. ".vm.",
     samples = {}, -- the last ones of `stats`, by execution
+    state_dir = config.state_dir or "",
     root = string.format("%s/%s", config.state_dir or "", config.executor or "default"),
   }, Firecracker)
 end
@@ -119,7 +120,7 @@ end
 --- What the supervisor is told: its child is the relay, and says itself when the job runs.
 function Firecracker:source(execution)
   local body, items, token = execution.plan, {}, system.random_hex(16)
-  local ok, err, code = files.write(self.own, execution, token)
+  local ok, err, code = files.write(self, execution, token)
   if not ok then return nil, err, code end
   local function add(key, value)
     if value ~= nil then items[#items + 1] = { key, value } end

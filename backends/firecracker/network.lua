@@ -2,13 +2,16 @@
 -- other end. Nothing is routed or translated by it: that is the operator's.
 
 local capture = require "exhost.capture"
+local dirs = require "exhost.dir"
 local json = require "exhost.json"
+local state = require "exhost.state"
 local system = require "exhost.system"
 
 local network = {}
 
 local FOLDERS = { "/usr/sbin", "/sbin", "/usr/bin", "/bin" }
 local SECONDS = 10
+local LOCK, LOCK_SECONDS = "networks.lock", 10
 local FIELD = "engine_spec.params.network"
 
 --- An address as a number, or nil.
@@ -75,16 +78,9 @@ local function ip(...)
     ((printed or ""):gsub("%s+$", ""))), "io"
 end
 
---- Whether a request's network can be made here. Reads only. Suspends.
----@return true? ok, string? err, string? code
-function network.facts(asked, own)
-  if not network.allowed(asked.address, own.networks) then
-    return nil, string.format("%s: %s is denied: backends.firecracker.networks of the settings has "
-      .. "no range with it", FIELD, asked.address), "denied"
-  end
-  if system.ids() ~= 0 then
-    return nil, FIELD .. ": a network device cannot be made without root", "unsupported"
-  end
+--- Whether no device here has an address of that network. Suspends.
+---@return true? free, string? err, string? code
+local function is_free(asked)
   local text, err, code = ip("-o", "-4", "addr", "show")
   if not text then return nil, FIELD .. ": " .. err, code end
   local net = network.parse(asked.address)
@@ -96,6 +92,19 @@ function network.facts(asked, own)
     end
   end
   return true
+end
+
+--- Whether a request's network can be made here. Reads only. Suspends.
+---@return true? ok, string? err, string? code
+function network.facts(asked, own)
+  if not network.allowed(asked.address, own.networks) then
+    return nil, string.format("%s: %s is denied: backends.firecracker.networks of the settings has "
+      .. "no range with it", FIELD, asked.address), "denied"
+  end
+  if system.ids() ~= 0 then
+    return nil, FIELD .. ": a network device cannot be made without root", "unsupported"
+  end
+  return is_free(asked)
 end
 
 --- A name for the device: as long as they may be.
@@ -113,9 +122,7 @@ function network.config(name)
   return json.array { { iface_id = "eth0", host_dev_name = name } }
 end
 
---- Make the device, for the monitor's user. Suspends.
----@return true? ok, string? err, string? code
-function network.make(name, asked, uid)
+local function make_device(name, asked, uid)
   local bits = asked.address:match("/(%d+)$")
   for _, argv in ipairs {
     { "tuntap", "add", "dev", name, "mode", "tap", "user", string.format("%.0f", uid or 0) },
@@ -126,6 +133,24 @@ function network.make(name, asked, uid)
     if not ok then return nil, "make the network device: " .. err, code end
   end
   return true
+end
+
+--- Make the device, for the monitor's user. Looked at anew under a lock that all executors of a
+--- state folder share: another machine may have taken the network since it was planned. Suspends.
+---@param state_dir string
+---@return true? ok, string? err, string? code
+function network.make(state_dir, name, asked, uid)
+  local dir, err, code = dirs.open(state_dir)
+  local lock, ok
+  if dir then
+    lock, err, code = state.lock(dir, LOCK, LOCK_SECONDS)
+    dir:close()
+  end
+  if not lock then return nil, "make the network device: lock " .. LOCK .. ": " .. err, code end
+  ok, err, code = is_free(asked)
+  if ok then ok, err, code = make_device(name, asked, uid) end
+  lock:close()
+  return ok, err, code
 end
 
 --- Remove it. Any number of times. Suspends.

@@ -1,5 +1,6 @@
 --- A machine's network, on the stand-in for the binary, in a network namespace of its own.
 
+local async = require "exhost.async"
 local machine = require "backends.firecracker.machine"
 local machines = require "support.machines"
 local network = require "backends.firecracker.network"
@@ -70,6 +71,25 @@ local function inside()
     assert.equal("start_failed", assert(ex:run(asked)).reason)
     assert.equal("", devices())
   end, JAILER))
+
+  it("is given to one of two machines that start at once", with(function(ex, asking)
+    local answers = {}
+    for i = 1, 2 do
+      local asked = asking "sleep 300"
+      asked.engine_spec.params.network = GIVEN
+      async.spawn(function() answers[i] = { ex:start(asked) } end)
+    end
+    assert.is_true(scratch.wait_until(function()
+      return answers[1] ~= nil and answers[2] ~= nil
+    end))
+    local first, second = answers[1], answers[2]
+    if not first[1] then first, second = second, first end
+    assert.is_string(first[1], first[2])
+    assert.same({ nil, "denied" }, { second[1], second[3] })
+    assert.matches("prepare the machine: engine_spec.params.network.address: 172.30.5.2/30 is in "
+      .. "use here: xh%x+ has 172.30.5.1/30", second[2])
+    assert.equal(1, select(2, devices():gsub("\n", "")))
+  end))
 end
 
 if os.getenv(INSIDE) then
@@ -118,6 +138,6 @@ describe("the network of a microVM", function()
     local told = file:read "*a"
     file:close()
     assert.equal(0, status, told)
-    assert.matches("2 passed", told)
+    assert.matches("3 passed", told)
   end))
 end)
