@@ -150,22 +150,29 @@ function Firecracker:source(execution)
   return items
 end
 
-local function kill_group(self, execution)
-  if (execution.handle or FOLDER) == FOLDER then return end
-  groups.kill(groups.of(self.groups, execution), execution.handle)
+--- Whether nothing of the machine is left then. Suspends.
+local function kill_all(self, execution)
+  if (execution.handle or FOLDER) == FOLDER then return uids.settle(execution.record.jail_uid) end
+  return groups.kill(groups.of(self.groups, execution), execution.handle)
 end
 
 --- End what a dead supervisor left: relay and monitor die with it, but for a moment.
 function Firecracker:sweep(execution)
-  kill_group(self, execution)
+  kill_all(self, execution)
   groups.sweep(execution.id)
 end
 
---- Nothing of the machine is alive then: its files can be taken.
+--- A user id is another machine's only when nothing of this one is alive.
 local function leave_jail(self, execution, dir)
-  kill_group(self, execution)
+  local uid = execution.record.jail_uid
+  local gone = kill_all(self, execution)
   jail.settle(dir, execution.plan)
-  uids.release(self.root, execution.record.jail_uid, execution.id)
+  if gone then
+    uids.release(self.root, uid, execution.id)
+  else
+    execution.event("jail_uid_kept", { uid = uid, why = "processes of the machine outlive SIGKILL: "
+      .. "remove gives the user id back once they are gone" })
+  end
 end
 
 --- Evidence: the guest's word, and how its monitor ended. Suspends.
@@ -201,6 +208,9 @@ function Firecracker:remove(handle, execution)
   if handle ~= FOLDER then
     local gone, why, kind = groups.remove(groups.of(self.groups, execution), handle)
     if not gone then return nil, "remove the machine's control group: " .. why, kind end
+  elseif not uids.settle((execution.record or {}).jail_uid) then
+    return nil, string.format("remove the machine: its user id %.0f still has processes",
+      execution.record.jail_uid), "io"
   end
   local ok, err, code = network.remove((execution.record or {}).tap)
   if not ok then return nil, err, code end

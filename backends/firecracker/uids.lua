@@ -1,7 +1,9 @@
 --- User ids of jails: a folder of the executor's holds files named by one, with the execution that
 -- has it in them.
 
+local async = require "exhost.async"
 local dirs = require "exhost.dir"
+local fs = require "exhost.fs"
 local state = require "exhost.state"
 local system = require "exhost.system"
 
@@ -9,6 +11,7 @@ local uids = {}
 
 local FOLDER, LOCK = "jail-uids", "lock"
 local LOCK_SECONDS, MAX_ID = 10, 256
+local TRIES, PAUSE = 200, 0.01
 
 local function open(executor_path, create)
   local dir, err = dirs.open(executor_path)
@@ -25,13 +28,27 @@ local function is_stale(executions, id)
   return not st and code == "ENOENT"
 end
 
+--- Whether a process runs as that user, which one that only waits to be reaped does not. The owner
+--- of its folder does not tell: that of a process which nobody may trace is root.
+local function has_processes(uid)
+  local proc = dirs.open "/proc"
+  local pattern = string.format("\nUid:[%%d\t]-\t%.0f[\t\n]", uid)
+  for _, name in ipairs(proc and proc:list() or {}) do
+    local status = name:find "^%d+$" and fs.read("/proc/" .. name .. "/status")
+    if status and status:find(pattern) and not status:find "\nState:%s*Z" then return true end
+  end
+  return false
+end
+
 local function pick(held, executions, range, id)
   local from = tonumber(system.random_hex(4), 16)
   for i = 0, range.jail_uid_count - 1 do
     local name = string.format("%.0f",
       range.jail_uid_first + (from + i) % range.jail_uid_count)
     local holder = held:read(name, MAX_ID)
-    if holder and is_stale(executions, holder) then held:unlink(name) end
+    if holder and is_stale(executions, holder) and not has_processes(tonumber(name)) then
+      held:unlink(name)
+    end
     local ok, err, code = held:link_once(name, id)
     if ok then return tonumber(name) end
     if code ~= "EEXIST" then return nil, err, "io" end
@@ -58,6 +75,18 @@ function uids.take(path, range, id)
   held:close()
   if not uid then return nil, "a user for the jail: " .. tostring(err), code or "io" end
   return uid
+end
+
+--- Wait until no process runs as that user any more. Suspends.
+---@param uid integer? of a jail
+---@return boolean free
+function uids.settle(uid)
+  for i = 1, uid and TRIES or 0 do
+    if not has_processes(uid) then break end
+    if i == TRIES then return false end
+    async.sleep(PAUSE)
+  end
+  return true
 end
 
 --- Give it back. Any number of times.
