@@ -5,6 +5,7 @@ local guest = require "backends.firecracker.guest"
 local jail = require "backends.firecracker.jail"
 local json = require "exhost.json"
 local machine = require "backends.firecracker.machine"
+local metadata = require "backends.firecracker.metadata"
 local network = require "backends.firecracker.network"
 
 local files = {}
@@ -39,6 +40,10 @@ function files.write(backend, execution, token)
   end
   if ok then ok, err, code = drives.make(where, body, backend.own) end
   if ok then ok, err = where:write("config.json", json.encode(config_of(execution))) end
+  if ok and body.metadata then
+    ok, err = where:write(metadata.FILE,
+      metadata.text(execution.request.engine_spec.params.mmds_message))
+  end
   if ok then ok, err = where:write("vmm.log", "") end
   if ok and body.jail then ok, err, code = jail.fill(where, body, execution.record.jail_uid) end
   if ok then ok, err = dir:mkfifo("guest") end

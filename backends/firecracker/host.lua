@@ -9,6 +9,10 @@ local host = {}
 local VERSION_SECONDS = 5
 local OLDEST = { 1, 0 }     -- its config file is the one that is written here
 local BZIMAGE = { 1, 17 }   -- the first that boots one
+-- Params that not every binary takes, by the first that does.
+local SINCE = {
+  { { 1, 1 }, "mmds_version", function(params) return params.mmds_version == "V2" and "V2" end },
+}
 local KERNEL_HEAD = 0x206   -- bytes up to the end of bzImage's mark
 
 local function split(path)
@@ -101,6 +105,20 @@ function host.check_kernel(head, path, version)
     return nil, string.format("%s%s is a bzImage, which firecracker boots from %d.%d on; this "
       .. "one is %s: give a vmlinux", field, path, BZIMAGE[1], BZIMAGE[2], version.text),
       "invalid"
+  end
+  return true
+end
+
+--- Whether the binary takes what the params ask for.
+---@return true? ok, string? err, string? code
+function host.check_params(params, path, version)
+  for _, gate in ipairs(SINCE) do
+    local least, field, asks = unpack(gate)
+    local asked = asks(params)
+    if asked and not at_least(version, least) then
+      return nil, string.format("engine_spec.params.%s: %s needs firecracker %d.%d or newer; %s is "
+        .. "%s", field, asked, least[1], least[2], path, version.text), "unsupported"
+    end
   end
   return true
 end

@@ -59,6 +59,9 @@ function Firecracker:facts(request)
   local version
   version, err, code = host.version(self.versions, binary)
   if not version then return nil, err, code end
+  local fits
+  fits, err, code = host.check_params(asked, binary, version)
+  if not fits then return nil, err, code end
   for _, field in ipairs { "kernel_image", "initrd", "root_file_system" } do
     local head = true
     if asked[field] then head, err, code = host.read_head(field, asked[field]) end

@@ -5,6 +5,7 @@
 local build = require "exhost.build"
 local capture = require "exhost.capture"
 local ext4 = require "backends.firecracker.ext4"
+local metadata = require "backends.firecracker.metadata"
 local system = require "exhost.system"
 
 local jail = {}
@@ -157,6 +158,7 @@ function jail.command(path, body, uid, socket)
   end
   add("--api-sock", "api.sock", "--config-file", "config.json", "--log-path", "vmm.log",
     "--level", "Error")
+  if body.metadata then add("--metadata", metadata.FILE) end
   return argv
 end
 

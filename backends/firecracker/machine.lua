@@ -2,6 +2,7 @@
 
 local jail = require "backends.firecracker.jail"
 local json = require "exhost.json"
+local metadata = require "backends.firecracker.metadata"
 local network = require "backends.firecracker.network"
 local text = require "exhost.text"
 local volumes = require "backends.firecracker.volumes"
@@ -38,9 +39,6 @@ local function unsupported(request)
   local gpus = request.resources and request.resources.gpus
   if gpus and #gpus > 0 then
     return "resources.gpus: GPUs are not supported by the firecracker executor"
-  end
-  if request.engine_spec.params.mmds_message then
-    return "engine_spec.params.mmds_message: this executor has no metadata service yet"
   end
 end
 
@@ -146,6 +144,7 @@ local function config(params, runs, size, list, jailed)
       boot_args = boot_args(params, runs) },
     drives = drives,
     ["machine-config"] = size,
+    ["mmds-config"] = metadata.config(params),
     vsock = runs and { guest_cid = GUEST_CID, uds_path = machine.SOCKET } or nil,
   }
 end
@@ -218,6 +217,7 @@ function machine.plan(request, facts, settings)
     disk = params.root_file_system, initrd = params.initrd,
     jail = jailed and { jailer = facts.jail.jailer, exec = facts.jail.exec } or nil,
     kernel = params.kernel_image, network = params.network,
+    metadata = params.mmds_message and true or nil,
     scripts = scripts and #scripts > 0 and scripts or nil,
     volumes = #list > 0 and list or nil,
     limits = machine.limits(size, ((request.resources or {}).cpu or {}).cores or 0),

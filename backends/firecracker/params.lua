@@ -1,4 +1,5 @@
 --- What `engine_spec.params` may hold for a microVM.
+local metadata = require "backends.firecracker.metadata"
 local network = require "backends.firecracker.network"
 local parts = require "exhost.request.params"
 local text = require "exhost.text"
@@ -45,6 +46,8 @@ local function whole(params)
   end
   params.initrd = params.initrd or params.initrd_path
   params.initrd_path = nil
+  local fits, err = metadata.check_params(params)
+  if not fits then return nil, err end
   if not params.initrd and not params.root_file_system then
     return nil, "nothing to boot: give root_file_system, initrd or both"
   end
@@ -99,7 +102,10 @@ return {
       address = { type = "string", required = true, doc = "ADDRESS/BITS of the guest" },
       gateway = { type = "string", required = true, doc = "address of this host's end" },
     } },
-    mmds_message = { type = "any", absent = "", doc = "for the metadata service" },
+    mmds_message = { type = "any", absent = "", check = metadata.check, doc = "what the guest gets "
+      .. "from the metadata service: an object, or text" },
+    mmds_version = { type = "enum", values = { "V1", "V2" }, absent = "", doc = "how it asks for "
+      .. "that: V2 by sessions; without it the monitor's own default" },
     entrypoint = words "the first words of the command line",
     cmd = words "the words after them; without both the image boots as it is",
     environment = parts.environment(),

@@ -45,7 +45,9 @@ static void greet(xh_relay *r, const char *pairs, bool serial) {
   xh_relay_value(pairs, "by", by, sizeof by);
   if (serial && strcmp(by, "serial") != 0)
     return;
-  unlinkat(r->jail.folder, XH_RELAY_ARCHIVE, 0); /* secrets and all: the guest has it */
+  /* Secrets and all: the guest has the one, and the monitor the other. */
+  unlinkat(r->jail.folder, XH_RELAY_ARCHIVE, 0);
+  unlinkat(r->jail.folder, XH_RELAY_METADATA, 0);
   r->greeted = true;
   r->by_serial = serial;
 }

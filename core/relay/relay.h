@@ -15,7 +15,8 @@
 #define XH_RELAY_ERRORS "vmm.err"
 #define XH_RELAY_CONTROL "guest"
 #define XH_RELAY_API "api.sock"
-#define XH_RELAY_ARCHIVE "initrd" /* ours, with the job in it */
+#define XH_RELAY_ARCHIVE "initrd"         /* ours, with the job in it */
+#define XH_RELAY_METADATA "metadata.json" /* of a guest that asks for some */
 
 #define XH_RELAY_CONSOLE_MAX (1 << 20)
 

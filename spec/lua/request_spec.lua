@@ -246,6 +246,12 @@ describe("a request without its secrets", function()
     assert.truthy(encoded:find('"environment":["A=***","B=***"]', 1, true))
   end)
 
+  it("shows nothing of what a guest is told", function()
+    local shown = request.for_display { engine_spec = { params = { mmds_message = { a = "SECRET" },
+      kernel_image = "/k" } } }
+    assert.same({ mmds_message = "***", kernel_image = "/k" }, shown.engine_spec.params)
+  end)
+
   it("leaves the request as it is", function()
     assert.equal("SECRET", asked.keys[1].file)
     assert.equal("SECRET", asked.provision_scripts.password)

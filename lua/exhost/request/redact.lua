@@ -3,6 +3,7 @@ local json = require "exhost.json"
 
 local redact = {}
 
+local MASKED = { "mmds_message" } -- params that a program reads as it does variables
 local SECRET = { registry_auth = true, password = true }
 
 local function copy(value)
@@ -38,12 +39,15 @@ function redact.for_disk(request)
   return kept
 end
 
---- Copy a request for people: as for the disk, and the values of variables are masked.
+--- Copy a request for people: as for the disk, and what may hold secrets is masked.
 ---@param request table
 ---@return table
 function redact.for_display(request)
   local kept = redact.for_disk(request)
   local params = kept.engine_spec and kept.engine_spec.params
+  for _, name in ipairs(MASKED) do
+    if params and params[name] ~= nil then params[name] = "***" end
+  end
   local environment = params and params.environment
   if type(environment) ~= "table" then return kept end
   for i, entry in ipairs(environment) do

@@ -15,6 +15,10 @@ local JAILER = io.popen("pwd"):read "*l" .. "/spec/support/fake_jailer"
 local INSIDE = "EXHOST_SPEC_IN_NETWORK"
 local GIVEN = { address = "172.30.5.2/30", gateway = "172.30.5.1" }
 
+-- The last line of what the metadata service answers.
+local ASK = 'ask() { printf "$1" | /bin/busybox nc -w 5 169.254.169.254 80 | '
+  .. "/bin/busybox tail -n 1; echo; }; "
+
 local function normal(own)
   own.kernel_image, own.initrd = "/k", "/i"
   return request.normalise({ job_id = "jj", execution_id = "jj", engine_spec = {
@@ -70,6 +74,30 @@ local function inside()
     asked.engine_spec.params.network = GIVEN
     assert.equal("start_failed", assert(ex:run(asked)).reason)
     assert.equal("", devices())
+  end, JAILER))
+
+  it("has the metadata of the request at its address", with(function(ex, asking, path)
+    local asked = asking(ASK .. "get() { ask \"GET $1 HTTP/1.0\\r\\n$2\\r\\n\"; }; get /latest/; "
+      .. "get /latest/id; get /latest/tags 'Accept: application/json\\r\\n'")
+    local own = asked.engine_spec.params
+    own.network, own.mmds_message = GIVEN, { latest = { id = "i-1", tags = { a = "b" } } }
+    assert.equal('tags/\ni-1\n{"a":"b"}\n', assert(ex:run(asked)).stdout)
+    asked = asking "sleep 300"
+    own = asked.engine_spec.params
+    own.network, own.mmds_message = GIVEN, "hunter-two"
+    assert.equal("***", assert(ex:plan(asked)).request.engine_spec.params.mmds_message)
+    assert(ex:start(asked))
+    assert.equal("", shell("grep -ls hunter-two -rD skip " .. path .. "/state/spec/executions/"
+      .. asked.execution_id .. "/vm"))
+  end))
+
+  it("gives its metadata in sessions where that is asked for", with(function(ex, asking)
+    local asked = asking(ASK .. "ask 'GET /a HTTP/1.0\\r\\n\\r\\n'; t=$(ask 'PUT /latest/api/token "
+      .. "HTTP/1.0\\r\\nX-metadata-token-ttl-seconds: 60\\r\\n\\r\\n'); "
+      .. "ask \"GET /a HTTP/1.0\\r\\nX-metadata-token: $t\\r\\n\\r\\n\"")
+    local own = asked.engine_spec.params
+    own.network, own.mmds_message, own.mmds_version = GIVEN, '{"a": "b", "n": null}', "V2"
+    assert.matches("^No MMDS token provided.*\nb\n$", assert(ex:run(asked)).stdout)
   end, JAILER))
 
   it("is given to one of two machines that start at once", with(function(ex, asking)
@@ -138,6 +166,6 @@ describe("the network of a microVM", function()
     local told = file:read "*a"
     file:close()
     assert.equal(0, status, told)
-    assert.matches("3 passed", told)
+    assert.matches("5 passed", told)
   end))
 end)

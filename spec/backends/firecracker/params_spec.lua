@@ -1,5 +1,8 @@
+local metadata = require "backends.firecracker.metadata"
 local params = require "backends.firecracker.params"
 local schema = require "exhost.schema"
+
+local NETWORK = { address = "172.30.5.2/30", gateway = "172.30.5.1" }
 
 local function check(fields)
   local value = { kernel_image = "/k", root_file_system = "/r", cmd = { "true" } }
@@ -24,7 +27,30 @@ describe("the params of a microVM", function()
     assert.equal("init=/sbin/init quiet", value.kernel_args)
   end)
 
+  it("take metadata as an object or as text, and keep it as it was given", function()
+    for _, message in ipairs { "hello", '{"a": [], "b": null}', { a = { b = 1 } } } do
+      local value = check { mmds_message = message, network = NETWORK, mmds_version = "V2" }
+      assert.same({ message, "V2" }, { value.mmds_message, value.mmds_version })
+    end
+    assert.equal('{"a": [], "b": null}', metadata.text '{"a": [], "b": null}')
+    assert.equal('{"a":{"b":1}}', metadata.text { a = { b = 1 } })
+    assert.equal('"say \\"hi\\""', metadata.text 'say "hi"')
+    assert.is_nil(check({ mmds_message = "" }).mmds_message)
+  end)
+
   for _, case in ipairs {
+    { { mmds_message = "x" }, "mmds_message: the guest asks for it by its network interface: add "
+      .. "network" },
+    { { mmds_version = "V2" }, "mmds_version: no mmds_message is given" },
+    { { mmds_message = "x", network = NETWORK, mmds_version = "V3" }, "mmds_version: expected" },
+    { { mmds_message = 1, network = NETWORK }, "mmds_message: expected an object or text, got 1" },
+    { { mmds_message = { "a" }, network = NETWORK }, "expected an object or text, got a list" },
+    { { mmds_message = '{"a": }', network = NETWORK }, "it begins like a JSON object, "
+      .. "but is none: " },
+    { { mmds_message = '{"a": "\\ud800"}', network = NETWORK }, "it begins like a JSON object" },
+    { { mmds_message = "\255", network = NETWORK }, "mmds_message: expected valid UTF-8" },
+    { { mmds_message = ("x"):rep(51199), network = NETWORK }, "mmds_message: 51201 bytes of JSON: "
+      .. "the monitor takes 51200" },
     { { kernel_image = "" }, "kernel_image: required, but not given" },
     { { kernel_image = "k" }, "kernel_image: expected an absolute path, got \"k\"" },
     { { root_file_system = "" }, "nothing to boot: give root_file_system, initrd or both" },

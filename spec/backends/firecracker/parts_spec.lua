@@ -72,6 +72,16 @@ describe("the binary", function()
     end))
   end
 
+  it("is too old for a param that came later, and both versions are named", function()
+    local asked, new = { mmds_message = "x", mmds_version = "V2" }, { 1, 1, text = "1.1.0" }
+    assert.is_true(host.check_params(asked, "/fc", new))
+    local old = { 1, 0, text = "1.0.2" }
+    assert.same({ nil, "engine_spec.params.mmds_version: V2 needs firecracker 1.1 or newer; /fc is "
+      .. "1.0.2", "unsupported" }, { host.check_params(asked, "/fc", old) })
+    asked.mmds_version = "V1"
+    assert.is_true(host.check_params(asked, "/fc", old))
+  end)
+
   it("is refused when it is not there, or a folder", scratch.with(function(_, path)
     local _, err, code = host.version({}, path .. "/nothing")
     assert.same({ "unavailable" }, { code })

@@ -95,13 +95,22 @@ describe("the plan of a microVM", function()
     end
   end)
 
-  it("refuses GPUs, metadata, and scripts without a command", function()
+  it("tells the monitor of its metadata service, and not what is in it", function()
+    local own = { kernel_image = "/k", initrd = "/i", cmd = { "true" }, mmds_message = "hunter-two",
+      network = { address = "172.30.5.2/30", gateway = "172.30.5.1" } }
+    local body = assert(plan({}, own))
+    assert.equal('{"network_interfaces":["eth0"]}', json.encode(body.config["mmds-config"]))
+    assert.is_nil(json.encode(body):find("hunter-two", 1, true))
+    own.mmds_version = "V2"
+    assert.equal("V2", plan({}, own).config["mmds-config"].version)
+    own.mmds_message, own.mmds_version = nil, nil
+    assert.is_nil(plan({}, own).config["mmds-config"])
+  end)
+
+  it("refuses GPUs, and scripts without a command", function()
     local _, err, code = plan { resources = { gpus = { { uuid = "GPU-1" } } } }
     assert.same({ "resources.gpus: GPUs are not supported by the firecracker executor",
       "unsupported" }, { err, code })
-    _, err, code = plan({}, { kernel_image = "/k", initrd = "/i", mmds_message = "x" })
-    assert.equal("unsupported", code)
-    assert.matches("mmds_message", err)
     _, err, code = plan({ provision_scripts = { a = "ZWNobwo=" } },
       { kernel_image = "/k", initrd = "/i" })
     assert.equal("invalid", code)
