@@ -2,7 +2,7 @@
 
 local ext4 = require "backends.firecracker.ext4"
 local host = require "backends.firecracker.host"
-local jail = require "backends.firecracker.jail"
+local jailer = require "backends.firecracker.jailer"
 
 local function finding(name, status, found, advice)
   return { name = "firecracker " .. name, status = status, found = found, advice = advice }
@@ -28,14 +28,14 @@ local function tools()
   return finding("volumes", "ok", "mke2fs and debugfs")
 end
 
-local function jailer(backend, binary)
-  local found, err = jail.facts(backend.own, binary)
+local function jail(backend, binary)
+  local found, err = jailer.facts(backend.own, binary, backend.state_dir)
   if not found then
     return finding("jailer", "warn", err, "no microVM starts until this is mended")
   end
   if found.jailer then
-    return finding("jailer", "ok", string.format("%s, user ids from %.0f on", found.jailer,
-      backend.own.jail_uid_first))
+    return finding("jailer", "ok", string.format("%s, user ids from %.0f on, jails in %s",
+      found.jailer, backend.own.jail_uid_first, found.base or "the state folder"))
   end
   return finding("jailer", "warn", found.why, "with a jailer, as root, each monitor has a user "
     .. "and a root folder of its own")
@@ -51,5 +51,5 @@ return function(backend)
     return { finding("binary", "warn", err, "without one other backends work"), kvm(), tools() }
   end
   return { finding("binary", "ok", string.format("%s, %s", binary, version.text)),
-    jailer(backend, binary), kvm(), tools() }
+    jail(backend, binary), kvm(), tools() }
 end

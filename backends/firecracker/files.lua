@@ -27,7 +27,7 @@ function files.write(backend, execution, token)
   local dir, err = execution.dir:open(machine.FOLDER)
   if not dir then return nil, "open the machine's folder: " .. err, "io" end
   local where, ok, code = dir, true, nil
-  if body.jail then where, err = jail.open(dir, body, true) end
+  if body.jail then where, err = jail.open(dir, execution, true) end
   if not where then
     dir:close()
     return nil, "make the jail: " .. err, "io"

@@ -9,6 +9,7 @@ local files = require "backends.firecracker.files"
 local groups = require "exhost.groups"
 local host = require "backends.firecracker.host"
 local jail = require "backends.firecracker.jail"
+local jailer = require "backends.firecracker.jailer"
 local json = require "exhost.json"
 local live = require "backends.firecracker.live"
 local loop = require "exhost.loop"
@@ -72,7 +73,7 @@ function Firecracker:facts(request)
   end
   local found, jailed
   found, err, code = volumes.facts(request)
-  if found then jailed, err, code = jail.facts(self.own, binary) end
+  if found then jailed, err, code = jailer.facts(self.own, binary, self.state_dir) end
   if jailed and asked.network then
     local possible
     possible, err, code = network.facts(asked.network, self.own)
@@ -114,6 +115,7 @@ function Firecracker:create(execution)
     uid, err, code = uids.take(self.root, self.own, execution.id)
     if not uid then return nil, err, code end
     execution.record.jail_uid = uid
+    execution.record.jail_folder = jail.folder_name(execution.plan)
   end
   execution.record.tap = execution.plan.network and network.name() or nil
   if self.groups.version == 0 then return FOLDER end
@@ -137,8 +139,7 @@ function Firecracker:source(execution)
   end
   add("execution", execution.id)
   local path = string.format("%s/executions/%s/%s", self.root, execution.id, FOLDER)
-  local argv = jail.command(path, body, execution.record.jail_uid,
-    body.argv and machine.REPORT_SOCKET or "-")
+  local argv = jail.command(path, execution, body.argv and machine.REPORT_SOCKET or "-")
   for _, word in ipairs(argv) do add("argv", word) end
   add("env", "EXHOST_EXECUTION=" .. execution.id)
   add("env", "EXHOST_TOKEN=" .. token)
@@ -166,16 +167,18 @@ function Firecracker:sweep(execution)
 end
 
 --- A user id is another machine's only when nothing of this one is alive.
+---@return exhost.dir? images jail.settle
 local function leave_jail(self, execution, dir)
   local uid = execution.record.jail_uid
   local gone = kill_all(self, execution)
-  jail.settle(dir, execution.plan)
+  local images = jail.settle(dir, execution)
   if gone then
     uids.release(self.root, uid, execution.id)
   else
     execution.event("jail_uid_kept", { uid = uid, why = "processes of the machine outlive SIGKILL: "
       .. "remove gives the user id back once they are gone" })
   end
+  return images
 end
 
 --- Evidence: the guest's word, and how its monitor ended. Suspends.
@@ -183,9 +186,9 @@ function Firecracker:conclude(execution, exit)
   self.samples[execution.id] = nil
   if not exit then async.shield(10, self.sweep, self, execution) end
   async.shield(LEAVE_SECONDS, network.remove, execution.record.tap) -- or it is at `remove`
-  local dir = execution.dir:open(FOLDER)
+  local dir, images = execution.dir:open(FOLDER), nil
   if dir and execution.plan.jail then
-    async.shield(LEAVE_SECONDS, leave_jail, self, execution, dir)
+    images = async.shield(LEAVE_SECONDS, leave_jail, self, execution, dir)
   end
   local report = dir and conclude.parse(dir:read("report", 65536))
   local evidence = conclude.evidence(report, dir,
@@ -194,7 +197,8 @@ function Firecracker:conclude(execution, exit)
     evidence.code, evidence.signal = false, false -- the relay's own end
   end
   if dir then
-    evidence.outputs = async.shield(OUTPUT_SECONDS, outputs.fetch, execution, dir)
+    evidence.outputs = async.shield(OUTPUT_SECONDS, outputs.fetch, execution, images or dir)
+    if images then images:close() end
     drives.drop_inputs(dir, execution.plan)
     dir:close()
   end
@@ -217,6 +221,8 @@ function Firecracker:remove(handle, execution)
   end
   local ok, err, code = network.remove((execution.record or {}).tap)
   if not ok then return nil, err, code end
+  ok, err = jail.drop(execution)
+  if not ok then return nil, "remove the machine's jail: " .. err, "io" end
   ok, err, code = execution.dir:remove_tree(FOLDER)
   if not ok and code ~= "ENOENT" then return nil, "remove the machine's folder: " .. err, "io" end
   uids.release(self.root, (execution.record or {}).jail_uid, execution.id)

@@ -4,6 +4,7 @@
 
 local build = require "exhost.build"
 local capture = require "exhost.capture"
+local dirs = require "exhost.dir"
 local ext4 = require "backends.firecracker.ext4"
 local metadata = require "backends.firecracker.metadata"
 local system = require "exhost.system"
@@ -12,96 +13,49 @@ local jail = {}
 
 local FOLDER = "jail" -- in the machine's
 local OWN_SECONDS = 60
-local HEAD, PT_INTERP = 4096, 3 -- of an ELF file
+local LOG, LOG_TAIL = "vmm.log", 4096
 
 --- What a machine reads, by its name in the jail. A command's initrd is made there.
 jail.KERNEL, jail.DISK, jail.INITRD = "kernel", "disk", "initrd"
 
---- The jailer of the settings, else EXHOST_JAILER; "" in the settings: none.
----@param own table backends.firecracker of the settings
----@return string? path nil: none is named
-function jail.named(own)
-  local path = own.jailer or os.getenv "EXHOST_JAILER"
-  return path ~= "" and path or nil
+--- A name below the operator's folder for jails, which others may use: no two are the same, also
+--- of two state folders.
+function jail.folder_name(body)
+  return body.jail.base and body.name .. "." .. system.random_hex(6) or nil
 end
 
-local function number_at(bytes, at, size)
-  local value = 0
-  for i = size, 1, -1 do value = value * 256 + (bytes:byte(at + i) or 0) end
-  return value
+--- The folder that holds the jail: in the machine's, or below the operator's own for jails.
+---@param where exhost.dir the machine's folder
+---@return exhost.dir? holder, string? err
+local function open_holder(where, execution, create)
+  local base = execution.plan.jail.base
+  if not base then return where:open(FOLDER, create) end
+  local dir, err = dirs.open(base, { no_links = true })
+  if not dir then return nil, base .. ": " .. err end
+  local holder
+  holder, err = dir:open(execution.record.jail_folder, create)
+  dir:close()
+  return holder, err
 end
 
---- Whether a program needs a linker, which no jail has: an ELF file with PT_INTERP in its headers.
-function jail.is_dynamic(head)
-  if head:sub(1, 5) ~= "\127ELF\2" then return false end
-  local at, size = number_at(head, 0x20, 8), number_at(head, 0x36, 2)
-  for i = 0, number_at(head, 0x38, 2) - 1 do
-    if number_at(head, at + i * size, 4) == PT_INTERP then return true end
-  end
-  return false
+local function holder_path(path, execution)
+  local base = execution.plan.jail.base
+  return base and base .. "/" .. execution.record.jail_folder or path .. "/" .. FOLDER
 end
 
-local function check_binary(path)
-  local real, err = system.real_path(path)
-  local file
-  if real then file, err = io.open(real, "rb") end
-  if not file then
-    return nil, string.format("firecracker binary %s: %s", path, err), "unavailable"
-  end
-  local head = file:read(HEAD) or ""
-  file:close()
-  if jail.is_dynamic(head) then
-    return nil, string.format("firecracker binary %s is linked dynamically, and a jail has no "
-      .. "libraries: name a static one, or no jailer", path), "unavailable"
-  end
-  return real:match("[^/]+$")
-end
-
---- Whether this host can use one. Reads only.
----@return table? facts { jailer, exec }, or `{ why }` where monitors run as the caller; nil: it is
---- wrong, string? err, string? code
-function jail.facts(own, binary)
-  local path = jail.named(own)
-  local uid = system.ids()
-  if not path then
-    return { why = string.format("no jailer is named: the monitor runs as the caller, uid %d "
-      .. "(backends.firecracker.jailer, or EXHOST_JAILER)", uid) }
-  end
-  if uid ~= 0 then
-    return { why = string.format("jail (a jailer needs root: the monitor runs as uid %d)", uid),
-      named = true }
-  end
-  local file, err = io.open(path, "rb")
-  if path:sub(1, 1) ~= "/" then err = "expected an absolute path" end
-  if file then file:close() end
-  if err then return nil, string.format("jailer %s: %s", path, err), "unavailable" end
-  local exec, why, code = check_binary(binary)
-  if not exec then return nil, why, code end
-  return { jailer = path, exec = exec }
-end
-
-local function steps(body)
-  return { FOLDER, body.jail.exec, body.name, "root" }
-end
-
---- The root folder of the jail, seen from the machine's.
----@return string
-function jail.path(body)
-  return table.concat(steps(body), "/")
-end
-
---- Open it.
+--- Open its root folder.
 ---@param where exhost.dir the machine's folder
 ---@return exhost.dir? root, string? err
-function jail.open(where, body, create)
-  local dir = where
-  for _, name in ipairs(steps(body)) do
-    local next_one, err = dir:open(name, create)
-    if dir ~= where then dir:close() end
-    if not next_one then return nil, err end
-    dir = next_one
+function jail.open(where, execution, create)
+  local body = execution.plan
+  local dir, err = open_holder(where, execution, create)
+  for _, name in ipairs { body.jail.exec, body.name, "root" } do
+    if not dir then return nil, err end
+    local above = dir
+    dir, err = above:open(name, create)
+    above:close()
   end
-  return dir
+  return dir, err
 end
 
 local function change(program, word, names, root)
@@ -139,50 +93,74 @@ end
 
 --- The command line of the supervisor's child: relay, jailer where there is one, monitor.
 ---@param path string the machine's folder
----@param uid integer? of the jail
 ---@param socket string where the guest reports, "-": nowhere
 ---@return string[]
-function jail.command(path, body, uid, socket)
-  local argv = { build.libexec .. "/exhost-relay" }
+function jail.command(path, execution, socket)
+  local argv, body = { build.libexec .. "/exhost-relay" }, execution.plan
   local function add(...)
     for _, word in ipairs { ... } do argv[#argv + 1] = word end
   end
-  local id = uid and string.format("%.0f", uid)
-  if body.jail then add("--jail", jail.path(body), id, id) end
-  add(socket)
   if body.jail then
+    local id = string.format("%.0f", execution.record.jail_uid)
+    local holder = holder_path(path, execution)
+    add("--jail", table.concat({ holder, body.jail.exec, body.name, "root" }, "/"), id, id, socket)
     add(body.jail.jailer, "--id", body.name, "--exec-file", body.binary, "--uid", id, "--gid", id,
-      "--chroot-base-dir", path .. "/" .. FOLDER, "--")
+      "--chroot-base-dir", holder, "--")
   else
-    add(body.binary, "--id", body.name)
+    add(socket, body.binary, "--id", body.name)
   end
-  add("--api-sock", "api.sock", "--config-file", "config.json", "--log-path", "vmm.log",
-    "--level", "Error")
+  add("--api-sock", "api.sock", "--config-file", "config.json", "--log-path", LOG)
+  add("--level", "Error")
   if body.metadata then add("--metadata", metadata.FILE) end
   return argv
 end
 
---- One file out of the jail into the machine's folder; anything else by that name goes.
-local function bring(root, where, name)
-  if root:rename(name, where, name) then
-    local st = where:stat(name)
-    if st and st.kind ~= "file" then where:remove_tree(name) where:unlink(name) end
+--- One file out of the jail into a folder that is ours; anything else by that name goes.
+local function bring(root, into, name)
+  if root:rename(name, into, name) then
+    local st = into:stat(name)
+    if st and st.kind ~= "file" then into:remove_tree(name) into:unlink(name) end
   end
 end
 
 --- After the end, with nothing of the machine alive: take out what is read, remove the rest. Any
 --- number of times.
 ---@param where exhost.dir the machine's folder
-function jail.settle(where, body)
-  local root = jail.open(where, body)
+---@return exhost.dir? images where outputs lie until `drop`; nil: in the machine's folder
+function jail.settle(where, execution)
+  local body = execution.plan
+  local holder = body.jail.base and open_holder(where, execution)
+  local into = holder or where
+  local root = jail.open(where, execution)
   if root then
-    bring(root, where, "vmm.log")
+    bring(root, into, LOG)
     for _, volume in ipairs(body.volumes or {}) do
-      if volume.kind == "output" then bring(root, where, volume.image) end
+      if volume.kind == "output" then bring(root, into, volume.image) end
     end
     root:close()
   end
-  where:remove_tree(FOLDER)
+  if not holder then
+    where:remove_tree(FOLDER)
+    return nil
+  end
+  holder:remove_tree(body.jail.exec)
+  local tail = holder:read_at(LOG, -LOG_TAIL, LOG_TAIL)
+  if tail then where:write(LOG, tail) end -- another file system, perhaps
+  return holder
+end
+
+--- Remove what is below the operator's folder for jails. Any number of times.
+---@return true? ok, string? err
+function jail.drop(execution)
+  local base = ((execution.plan or {}).jail or {}).base
+  local name = (execution.record or {}).jail_folder
+  if not base or not name then return true end
+  local dir, err, code = dirs.open(base, { no_links = true })
+  if not dir then return code == "ENOENT" or nil, err end
+  local ok
+  ok, err = dir:remove_tree(name)
+  dir:close()
+  return ok, err
 end
 
 return jail

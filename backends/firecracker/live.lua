@@ -50,7 +50,7 @@ local function change_state(execution, state)
   local dir, err, code = folder(execution)
   if not dir then return nil, err, code end
   local where, ok, why = dir, nil, nil
-  if execution.plan.jail then where, why = jail.open(dir, execution.plan) end
+  if execution.plan.jail then where, why = jail.open(dir, execution) end
   if where then
     ok, why, code = api.call(where, "PATCH", "/vm", { state = state })
     where:close()

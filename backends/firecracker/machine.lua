@@ -215,7 +215,7 @@ function machine.plan(request, facts, settings)
     user = not uid and params.user or nil, uid = tonumber(uid),
     gid = uid and (tonumber(gid) or tonumber(uid)),
     disk = params.root_file_system, initrd = params.initrd,
-    jail = jailed and { jailer = facts.jail.jailer, exec = facts.jail.exec } or nil,
+    jail = jailed and facts.jail or nil,
     kernel = params.kernel_image, network = params.network,
     metadata = params.mmds_message and true or nil,
     scripts = scripts and #scripts > 0 and scripts or nil,

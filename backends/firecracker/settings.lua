@@ -1,6 +1,7 @@
 --- What `backends.firecracker` in the settings may hold.
 
 local network = require "backends.firecracker.network"
+local parts = require "exhost.request.params"
 local schema = require "exhost.schema"
 local text = require "exhost.text"
 
@@ -19,6 +20,8 @@ settings.SCHEMA = { type = "record", default = {}, fields = {
     doc = "path of firecracker; else EXHOST_FIRECRACKER" },
   jailer = { type = "string", no_nul = true, doc = 'path of its jailer, used where exhost runs as '
     .. 'root; else EXHOST_JAILER; "": none' },
+  jail_base = { type = "string", absent = "", no_nul = true, check = parts.absolute,
+    doc = "the folder that jails lie in, root's alone; else the state folder" },
   jail_uid_first = { type = "integer", default = 1900000000, min = 1, max = MAX_UID,
     doc = "the first user id of jails; executors of one machine need ranges of their own" },
   jail_uid_count = { type = "integer", default = 65536, min = 1, max = MAX_UID,

@@ -1,9 +1,12 @@
 --- Machines whose monitor is started by the jailer, on the stand-ins for both.
 
+local fs = require "exhost.fs"
 local groups = require "exhost.groups"
 local jail = require "backends.firecracker.jail"
+local jailer = require "backends.firecracker.jailer"
 local machines = require "support.machines"
 local scratch = require "support.scratch"
+local settings = require "backends.firecracker.settings"
 local state = require "exhost.state"
 local system = require "exhost.system"
 
@@ -21,6 +24,10 @@ local function shell(command)
   local text = pipe:read "*a"
   pipe:close()
   return text
+end
+
+local function mount_options(path)
+  return jailer.mount_options(assert(fs.read "/proc/self/mountinfo"), path)
 end
 
 local function folder(path, id)
@@ -205,6 +212,43 @@ describe("a jailed monitor", function()
       assert.equal(0, assert(ex:run(request "true")).exit_code)
     end, { jail_uid_count = 1 }))
 
+  it("lies in the operator's own folder for jails, under a name of its own", with(
+    function(ex, request, path)
+      local base = path .. "/base"
+      -- Where that can be, on another file system than the state.
+      if not mount_options("/dev/shm"):find "nodev" then
+        base = "/dev/shm/" .. path:match "[^/]+$"
+      end
+      os.execute("mkdir -m 700 " .. base)
+      ex:backend().own.jail_base = base
+      local asked = request("echo out >/out/x; sleep 300", nil, { results_dir = path .. "/results",
+        outputs = { { source = "out", target = "/out" } } })
+      local id = asked.execution_id
+      local ok, err = pcall(function()
+        assert(ex:start(asked))
+        local name = shell("ls " .. base):match "%S+"
+        assert.matches("^" .. id:gsub("%p", "%%%0") .. "%.%x+$", name)
+        local root = base .. "/" .. name .. "/fake_firecracker/" .. id .. "/root"
+        assert.equal(uid_of(ex, id) .. "\n", shell("stat -c %u " .. root .. "/kernel"))
+        assert.equal("", shell("ls -d " .. folder(path, id) .. "/jail 2>/dev/null"))
+        assert(ex:pause(id))
+        assert(ex:resume(id))
+        assert(ex:cancel(id))
+        local r = ex:wait(id)
+        assert.same({ "cancelled", { files = 1, bytes = 4 } }, { r.reason, r.evidence.outputs.out })
+        assert.equal("out\n", shell("cat " .. path .. "/results/out/x"))
+        assert.equal("", shell("ls -d " .. base .. "/" .. name .. "/fake_firecracker 2>/dev/null"))
+        assert(ex:remove(id))
+        assert.equal("", shell("ls " .. base))
+        local failed = assert(ex:run(request("true", "refuse")))
+        assert.matches("the workload never ran: .*Permission denied", failed.error_msg)
+        assert(ex:cleanup())
+        assert.equal("", shell("ls " .. base))
+      end)
+      os.execute("rm -r " .. base)
+      if not ok then error(err, 0) end
+    end))
+
   it("keeps its user while the control group cannot be emptied, and tells why", with(
     function(ex, request, path)
       if ex:backend().groups.version == 0 then return pending "needs control groups" end
@@ -262,13 +306,13 @@ end)
 
 describe("the jailer", function()
   it("is asked for, or the plan says who the monitor runs as", function()
-    local found = jail.facts({ jailer = JAILER }, machines.BINARY)
+    local found = jailer.facts({ jailer = JAILER }, machines.BINARY, "/")
     if system.ids() ~= 0 then
       assert.matches("a jailer needs root", found.why)
       return
     end
     assert.same({ jailer = JAILER, exec = "fake_firecracker" }, found)
-    found = jail.facts({ jailer = "" }, machines.BINARY)
+    found = jailer.facts({ jailer = "" }, machines.BINARY, "/")
     assert.matches("the monitor runs as the caller", found.why)
     local plan = require("backends.firecracker.machine").plan({ execution_id = "a",
       engine_spec = { params = { kernel_image = "/k", initrd = "/i" } } }, { jail = found },
@@ -276,13 +320,53 @@ describe("the jailer", function()
     assert.equal(found.why, plan.warnings[2])
   end)
 
+  it("is not used where its jails could be changed by others, or have no devices", scratch.with(
+    function(_, path)
+      if system.ids() ~= 0 then return pending "needs root" end
+      local function facts(base)
+        local own = assert(settings.check { jailer = JAILER, jail_base = base })
+        return jailer.facts(own, machines.BINARY, path)
+      end
+      os.execute(string.format("cd %s && mkdir good open && chmod 777 open && ln -s good link && "
+        .. "touch file && mkdir -p open/below", path))
+      assert.equal(path .. "/good", assert(facts(path .. "/good")).base)
+      assert.equal(path .. "/good", assert(facts(path .. "/link")).base)
+      assert.is_nil(assert(facts(nil)).base)
+      for name, expected in pairs { nothing = "ENOENT", file = "ENOTDIR",
+        open = "writable by others", ["open/below"] = "writable by others" } do
+        local found, err, code = facts(path .. "/" .. name)
+        assert.same({ nil, "unavailable" }, { found, code })
+        assert.equal(1, err:find("backends.firecracker.jail_base " .. path .. "/", 1, true))
+        assert.matches(": .*" .. expected, err)
+      end
+      local found, err = jailer.facts({ jailer = JAILER }, machines.BINARY, "/proc")
+      if mount_options("/proc"):find "nodev" then
+        assert.is_nil(found)
+        assert.matches("state folder /proc: it is mounted without device nodes", err)
+      end
+      local _, why = settings.check { jail_base = "jails" }
+      assert.matches("backends.firecracker.jail_base: expected an absolute path", why)
+    end))
+
+  it("finds the mount of a folder", function()
+    local mounts = "22 1 8:1 / / rw - ext4 d rw\n"
+      .. "23 22 0:2 / /srv rw,nodev shared:1 - tmpfs t rw\n"
+      .. "24 22 0:3 / /srv/a\\040b rw,noexec - tmpfs t rw\n"
+      .. "25 22 0:4 / /var rw,nodev - tmpfs t rw\n"
+      .. "26 25 0:5 / /var rw,nosuid - tmpfs t rw\n"
+    for path, options in pairs { ["/"] = "rw", ["/srv"] = "rw,nodev", ["/srv/x"] = "rw,nodev",
+      ["/srvx"] = "rw", ["/srv/a b/c"] = "rw,noexec", ["/var/lib"] = "rw,nosuid" } do
+      assert.equal(options, jailer.mount_options(mounts, path), path)
+    end
+  end)
+
   it("is not given a binary that needs libraries", function()
     local function elf(kind)
       local header = "\127ELF\2" .. ("\0"):rep(27) .. "\64" .. ("\0"):rep(21) .. "\56\0\2\0"
       return header .. ("\0"):rep(64 - #header) .. "\1" .. ("\0"):rep(55) .. string.char(kind)
     end
-    assert.is_true(jail.is_dynamic(elf(3)))
-    assert.is_false(jail.is_dynamic(elf(1)))
-    assert.is_false(jail.is_dynamic "#!/bin/sh\n")
+    assert.is_true(jailer.is_dynamic(elf(3)))
+    assert.is_false(jailer.is_dynamic(elf(1)))
+    assert.is_false(jailer.is_dynamic "#!/bin/sh\n")
   end)
 end)
