@@ -4,10 +4,12 @@
  *   baseline exec N PROGRAM…    the same for any program, its output discarded
  *   baseline write SIZE TOTAL   write TOTAL bytes to stdout in writes of SIZE
  *   baseline pipe FILE PROGRAM… PROGRAM's stdout through a pipe into `cat > FILE`: ms
+ *   baseline first PROGRAM…     until its first byte on stdout, when it is killed: us
  *   baseline stamp N MS         N lines with the time, one every MS
  *   baseline latency            reads such lines: p50 and p90 of their age, us
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,6 +105,28 @@ static int bench_pipe(const char *file, char **argv) {
   return 0;
 }
 
+static int bench_first(char **argv) {
+  char byte;
+  int ends[2];
+  if (pipe(ends) != 0)
+    return 1;
+  int64_t start = now_ns();
+  pid_t pid = vfork();
+  if (pid == 0) {
+    dup2(ends[1], 1);
+    close(ends[0]);
+    close(ends[1]);
+    execvp(argv[0], argv);
+    _exit(127);
+  }
+  close(ends[1]);
+  ssize_t got = read(ends[0], &byte, 1);
+  printf("%.1f\n", (double)(now_ns() - start) / 1e3);
+  kill(pid, SIGKILL);
+  waitpid(pid, NULL, 0);
+  return got == 1 ? 0 : 1;
+}
+
 static int stamp(int n, int ms) {
   struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
   for (int i = 0; i < n; i++) {
@@ -141,6 +165,8 @@ int main(int argc, char **argv) {
     return write_bytes(strtoull(argv[2], NULL, 10), strtoull(argv[3], NULL, 10));
   if (strcmp(what, "pipe") == 0 && argc > 3)
     return bench_pipe(argv[2], argv + 3);
+  if (strcmp(what, "first") == 0 && argc > 2)
+    return bench_first(argv + 2);
   if (strcmp(what, "stamp") == 0 && argc == 4)
     return stamp(atoi(argv[2]), atoi(argv[3]));
   if (strcmp(what, "latency") == 0)
