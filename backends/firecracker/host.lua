@@ -3,6 +3,7 @@
 local capture = require "exhost.capture"
 local dirs = require "exhost.dir"
 local fs = require "exhost.fs"
+local system = require "exhost.system"
 
 local host = {}
 
@@ -15,19 +16,16 @@ local SINCE = {
 }
 local KERNEL_HEAD = 0x206   -- bytes up to the end of bzImage's mark
 
-local function split(path)
-  local folder, name = path:match("^(.*)/([^/]+)$")
-  return folder == "" and "/" or folder, name
-end
-
+--- Users link their files, and the monitor follows: what is looked at is what the links lead to.
 local function stat(path)
-  local folder, name = split(path)
-  local dir, err, code = dirs.open(folder)
+  local real, err, code = system.real_path(path)
+  if not real then return nil, err, code end
+  local folder, name = real:match("^(.*)/([^/]+)$")
+  if not folder then return { kind = "directory" } end -- "/"
+  local dir, st
+  dir, err, code = dirs.open(folder == "" and "/" or folder)
   if not dir then return nil, err, code end
-  local st
   st, err, code = dir:stat(name)
-  -- Users link their files, and the monitor follows.
-  if st and st.kind == "link" then st = { kind = "file", size = 0, mtime = 0 } end
   dir:close()
   return st, err, code
 end
