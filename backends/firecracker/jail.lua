@@ -107,6 +107,7 @@ function jail.command(path, execution, socket)
     add(body.jail.jailer, "--id", body.name, "--exec-file", body.binary, "--uid", id, "--gid", id,
       "--chroot-base-dir", holder, "--")
   else
+    if body.disk then add(body.disk_shared and "--disk-shared" or "--disk", body.disk) end
     add(socket, body.binary, "--id", body.name)
   end
   add("--api-sock", "api.sock", "--config-file", "config.json", "--log-path", LOG)

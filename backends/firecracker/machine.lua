@@ -214,7 +214,7 @@ function machine.plan(request, facts, settings)
     working_directory = runs and (params.working_directory or "/") or nil,
     user = not uid and params.user or nil, uid = tonumber(uid),
     gid = uid and (tonumber(gid) or tonumber(uid)),
-    disk = params.root_file_system, initrd = params.initrd,
+    disk = params.root_file_system, disk_shared = params.root_read_only, initrd = params.initrd,
     jail = jailed and facts.jail or nil,
     kernel = params.kernel_image, network = params.network,
     metadata = params.mmds_message and true or nil,
@@ -245,6 +245,9 @@ function machine.describe_step(body, step)
   end
   if step == "network" then return "with " .. text.quote((body.network or {}).address or "") end
   if step == "root" then return text.quote(body.disk or "") end
+  if step == "disk" then
+    return text.quote(body.disk or "") .. " (while a machine writes it no other one has it)"
+  end
   return ""
 end
 

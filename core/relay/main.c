@@ -2,10 +2,11 @@
  * starts the monitor, hears the guest's init, and ends as the workload ended, so that
  * the shim needs to know nothing of machines.
  *
- *   exhost-relay [--jail FOLDER UID GID] SOCKET MONITOR ARGUMENTS...
+ *   exhost-relay [--jail FOLDER UID GID] [--disk PATH | --disk-shared PATH]
+ *                SOCKET MONITOR ARGUMENTS...
  *
  * SOCKET "-": nobody reports. With --jail SOCKET and the monitor's own files are in
- * FOLDER, which comes to belong to UID.
+ * FOLDER, which comes to belong to UID. --disk: one that the guest writes.
  *
  * The working folder is the machine's; EXHOST_TOKEN is what the guest proves itself
  * with. */
@@ -170,6 +171,13 @@ int main(int argc, char **argv) {
   int words = argc > 1 ? xh_jail_take(&relay.jail, argv + 1) : 0;
   if (words < 0) {
     xh_relay_start(&relay, -words, "listen");
+    return 1;
+  }
+  argc -= words;
+  argv += words;
+  words = argc > 1 ? xh_disk_take(argv + 1) : 0;
+  if (words < 0) {
+    xh_relay_start(&relay, -words, "disk");
     return 1;
   }
   argc -= words;

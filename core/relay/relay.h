@@ -141,6 +141,10 @@ void xh_relay_strangers_refused(xh_relay *r, const char *pairs);
 void xh_relay_strangers_watch(const xh_relay *r, struct pollfd *fds);
 void xh_relay_strangers_dispatch(xh_relay *r, const struct pollfd *fds);
 
+/* Take the words of a disk off the command line, `--disk PATH` or `--disk-shared PATH`,
+ * and the disk: -EBUSY while another machine has it. Answers as xh_jail_take. */
+int xh_disk_take(char *const *words);
+
 /* Take the words of a jail off the command line: `--jail FOLDER UID GID`. Answers how
  * many there are, or a negative errno. */
 int xh_jail_take(xh_jail *jail, char *const *words);

@@ -44,7 +44,7 @@ typedef struct xh_report {
 #define XH_REPORTED_STEPS                                                              \
   {                                                                                    \
     "exec", "script", "user", "cwd", "root", "job", "fork", "listen", "mount",         \
-      "network", NULL                                                                  \
+      "network", "disk", NULL                                                          \
   }
 
 /* Start a process that prepares itself and then waits. 0 or a negative errno. */

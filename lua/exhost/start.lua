@@ -91,7 +91,7 @@ local STEPS = {
   user = "become user", cgroup = "join its control group", rlimit = "set resource limits",
   open_log = "open its logs", fork = "fork", control = "open its control FIFO",
   spec = "read its spec", attach = "attach to", wait = "wait for",
-  mount = "mount", network = "set up the network",
+  mount = "mount", network = "set up the network", disk = "use the disk",
 }
 local FIRST_STATUS = 300 -- no errno is so high: an engine's HTTP status
 
