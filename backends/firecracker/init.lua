@@ -110,13 +110,7 @@ end
 function Firecracker:create(execution)
   local ok, err, code = execution.dir:mkdir(FOLDER)
   if not ok and code ~= "EEXIST" then return nil, "make the machine's folder: " .. err, "io" end
-  if execution.plan.jail then
-    local uid
-    uid, err, code = uids.take(self.root, self.own, execution.id)
-    if not uid then return nil, err, code end
-    execution.record.jail_uid = uid
-    execution.record.jail_folder = jail.folder_name(execution.plan)
-  end
+  execution.record.jail_folder = execution.plan.jail and jail.folder_name(execution.plan)
   execution.record.tap = execution.plan.network and network.name() or nil
   if self.groups.version == 0 then return FOLDER end
   return groups.name(self.groups, self.prefix, execution)
@@ -125,7 +119,13 @@ end
 --- What the supervisor is told: its child is the relay, and says itself when the job runs.
 function Firecracker:source(execution)
   local body, items, token = execution.plan, {}, system.random_hex(16)
-  local ok, err, code = files.write(self, execution, token)
+  local ok, err, code = true, nil, nil
+  if body.jail then
+    -- Not before the handle is on the disk: who rolls this back has to know that there is one.
+    execution.record.jail_uid, err, code = uids.take(self.root, self.own, execution.id)
+    ok = execution.record.jail_uid
+  end
+  if ok then ok, err, code = files.write(self, execution, token) end
   if not ok then return nil, err, code end
   local function add(key, value)
     if value ~= nil then items[#items + 1] = { key, value } end
@@ -225,7 +225,9 @@ function Firecracker:remove(handle, execution)
   if not ok then return nil, "remove the machine's jail: " .. err, "io" end
   ok, err, code = execution.dir:remove_tree(FOLDER)
   if not ok and code ~= "ENOENT" then return nil, "remove the machine's folder: " .. err, "io" end
-  uids.release(self.root, (execution.record or {}).jail_uid, execution.id)
+  if (execution.plan or {}).jail then
+    uids.release(self.root, execution.record.jail_uid, execution.id)
+  end
   return true
 end
 

@@ -90,11 +90,13 @@ function uids.settle(uid)
 end
 
 --- Give it back. Any number of times.
+---@param uid integer? nil: whichever it has, of a host that died before it wrote that down
 function uids.release(path, uid, id)
-  local held = uid and open(path)
+  local held = open(path)
   if not held then return end
-  local name = string.format("%.0f", uid)
-  if held:read(name, MAX_ID) == id then held:unlink(name) end
+  for _, name in ipairs(uid and { string.format("%.0f", uid) } or held:list() or {}) do
+    if held:read(name, MAX_ID) == id then held:unlink(name) end
+  end
   held:close()
 end
 

@@ -1,0 +1,92 @@
+--- kill -9 of the host before each thing that it does to the world while it starts a machine in a
+-- jail: a fresh host finds one that it ends, or nothing, and nothing is left.
+
+local hosts = require "crash.hosts"
+local executor = require "exhost.executor"
+local files = require "crash.files"
+local guest_image = require "support.guest_image"
+local machines = require "support.machines"
+local processes = require "crash.processes"
+local scratch = require "support.scratch"
+
+local JAILER = io.popen("pwd"):read "*l" .. "/spec/support/fake_jailer"
+local MOST = 200 -- of the things that a start does
+
+local function shell(command)
+  local pipe = io.popen(command)
+  local text = pipe:read "*a"
+  pipe:close()
+  return text
+end
+
+local function request(path, id)
+  return { job_id = id, execution_id = id, stop_grace = 1, results_dir = path .. "/" .. id,
+    inputs = { { source = path .. "/in", target = "/in", readonly = true } },
+    outputs = { { source = "out", target = "/out" } },
+    engine_spec = { type = "firecracker", params = { kernel_image = path .. "/kernel",
+      initrd = path .. "/initrd", cmd = { "/bin/sh", "-c", "cat /in/a; sleep 300" } } } }
+end
+
+--- Nothing of it is anywhere, but what it wrote into its results.
+local function check_gone(path, id)
+  local state = path .. "/state/spec"
+  assert.equal("", shell("ls -A " .. state .. "/executions " .. state .. "/jobs | grep " .. id))
+  assert.equal("", shell("ls -A " .. path .. "/base"))
+  assert.equal("", shell("ls " .. state .. "/jail-uids 2>/dev/null | grep -v lock"))
+  assert(files.eventually(function() return machines.processes(id) == 0 end), "processes are left")
+  assert(files.eventually(function() return #processes.shims(path .. "/state") == 0 end))
+  assert(files.eventually(function() return #processes.cgroups(id) == 0 end), "cgroups are left")
+  assert.equal("", shell("pgrep -f '[f]ake_firecracker.*" .. id .. "' || true"))
+end
+
+--- What a host does that finds this: go on with it, or begin anew.
+local function recover(settings, path, id)
+  local ex = assert(executor.open { id = "spec", state_dir = path .. "/state", settings = settings,
+    backend = "firecracker" })
+  assert(ex:recover())
+  local found = ex:status(id) ~= nil
+  if found then
+    local ok, err, code = ex:cancel(id, { grace = 0 })
+    assert(ok or code == "already_completed", err)
+    local r = assert(ex:wait(id, 10))
+    assert.is_true(r.reason == "cancelled" or r.reason == "lost", r.reason)
+    assert(ex:remove(id, 2, { purge = true }))
+  end
+  assert(ex:cleanup())
+  ex:close()
+  return found
+end
+
+describe("kill -9 of the host that starts a machine in a jail", function()
+  if not machines.possible() then
+    pending "needs root, namespaces and busybox"
+    return
+  end
+
+  it("leaves nothing, before whatever it does", scratch.with(function(dir, path)
+    assert(dir:write("kernel", guest_image.kernel()))
+    assert(dir:write("initrd", guest_image.initrd()))
+    assert(os.execute("cd " .. path .. " && mkdir in && echo a >in/a && mkdir -m 700 base") == 0)
+    local settings = { backends = { firecracker = { binary = machines.BINARY, jailer = JAILER,
+      jail_base = path .. "/base" } } }
+    local seen = { [true] = 0, [false] = 0 }
+    for act = 1, MOST do
+      local id = "k" .. act
+      local host = hosts.start { state_dir = path .. "/state", settings = settings, act = act,
+        die = true, verbs = { { "start", request(path, id) } } }
+      host:wait()
+      local done = host:told "start true"
+      assert.is_nil(host:told "start false", host.text)
+      local found = recover(settings, path, id)
+      seen[found] = seen[found] + 1
+      check_gone(path, id)
+      if done then
+        assert.is_true(found)
+        break
+      end
+    end
+    -- Most of it is before the machine runs, and some after.
+    assert.is_true(seen[false] > 20 and seen[true] > 1 and seen[false] + seen[true] < MOST,
+      seen[false] .. " were rolled back, " .. seen[true] .. " went on")
+  end))
+end)
