@@ -57,23 +57,33 @@ local function recover(settings, path, id)
   return found
 end
 
+--- body(settings, path) with what a request needs.
+local function with(body)
+  return scratch.with(function(dir, path)
+    assert(dir:write("kernel", guest_image.kernel()))
+    assert(dir:write("initrd", guest_image.initrd()))
+    assert(os.execute("cd " .. path .. " && mkdir in && echo a >in/a && mkdir -m 700 base") == 0)
+    body({ backends = { firecracker = { binary = machines.BINARY, jailer = JAILER,
+      jail_base = path .. "/base" } } }, path)
+  end)
+end
+
+local function start(settings, path, id, act)
+  return hosts.start { state_dir = path .. "/state", settings = settings, act = act, die = true,
+    step = not act and "running" or nil, verbs = { { "start", request(path, id) } } }
+end
+
 describe("kill -9 of the host that starts a machine in a jail", function()
   if not machines.possible() then
     pending "needs root, namespaces and busybox"
     return
   end
 
-  it("leaves nothing, before whatever it does", scratch.with(function(dir, path)
-    assert(dir:write("kernel", guest_image.kernel()))
-    assert(dir:write("initrd", guest_image.initrd()))
-    assert(os.execute("cd " .. path .. " && mkdir in && echo a >in/a && mkdir -m 700 base") == 0)
-    local settings = { backends = { firecracker = { binary = machines.BINARY, jailer = JAILER,
-      jail_base = path .. "/base" } } }
+  it("leaves nothing, before whatever it does", with(function(settings, path)
     local seen = { [true] = 0, [false] = 0 }
     for act = 1, MOST do
       local id = "k" .. act
-      local host = hosts.start { state_dir = path .. "/state", settings = settings, act = act,
-        die = true, verbs = { { "start", request(path, id) } } }
+      local host = start(settings, path, id, act)
       host:wait()
       local done = host:told "start true"
       assert.is_nil(host:told "start false", host.text)
@@ -89,4 +99,25 @@ describe("kill -9 of the host that starts a machine in a jail", function()
     assert.is_true(seen[false] > 20 and seen[true] > 1 and seen[false] + seen[true] < MOST,
       seen[false] .. " were rolled back, " .. seen[true] .. " went on")
   end))
+
+  it("stops no machine that runs: another one has its logs, exec, end and outputs", with(
+    function(settings, path)
+      start(settings, path, "kept-1", nil):wait()
+      local ex = assert(executor.open { id = "spec", state_dir = path .. "/state",
+        settings = settings, backend = "firecracker" })
+      assert(ex:recover())
+      assert.equal("running", ex:status "kept-1")
+      assert.equal("kept-1", ex:find "kept-1")
+      local told = assert(ex:exec("kept-1", { "/bin/sh", "-c", "echo b >/out/b; cat /in/a" }))
+      assert.equal("a\n", told.stdout)
+      local stream = assert(ex:get_log_stream("kept-1", { follow = true }))
+      assert(ex:cancel "kept-1")
+      assert.equal("a\n", require("conformance.helper").read(stream))
+      local r = assert(ex:wait "kept-1")
+      assert.same({ "cancelled", 15, "a\n", { files = 1, bytes = 2 } },
+        { r.reason, r.signal, r.stdout, r.evidence.outputs.out })
+      assert(ex:remove("kept-1", 2, { purge = true }))
+      ex:close()
+      check_gone(path, "kept-1")
+    end))
 end)
