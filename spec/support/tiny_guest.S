@@ -14,6 +14,8 @@ _start:
 #if defined(RESET)
 	movb	$0xfe, %al
 	outb	%al, $0x64
+#elif defined(FLOOD)
+	jmp	_start
 #elif defined(TRIPLE)
 	lidt	none(%rip)
 	ud2

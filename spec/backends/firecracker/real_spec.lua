@@ -5,7 +5,8 @@ local machines = require "support.machines"
 local scratch = require "support.scratch"
 
 local BINARY = os.getenv "EXHOST_FIRECRACKER"
-local SOURCE = io.popen("pwd"):read "*l" .. "/spec/support/tiny_guest.S"
+local TREE = io.popen("pwd"):read "*l"
+local SOURCE = TREE .. "/spec/support/tiny_guest.S"
 
 --- Why there is nothing to be seen here, or nil.
 local function missing()
@@ -19,17 +20,28 @@ local function missing()
   if os.execute "command -v gcc ld >/dev/null" ~= 0 then return "needs gcc and ld" end
 end
 
+local function sh(command, ...)
+  assert(os.execute(command:format(...)) == 0, command)
+end
+
+--- A guest in C, for a command: it has to have the archive that comes with one.
+local function record_guest(path)
+  sh("cd %s && gcc -O1 -ffreestanding -nostdlib -fno-pic -fno-stack-protector -mno-red-zone "
+    .. "-mno-sse -fcf-protection=none -I %s/core/guest -c %s/spec/support/record_guest.c -o r.o && "
+    .. "ld -N -Ttext=0x1000000 --build-id=none r.o -o record 2>/dev/null", path, TREE, TREE)
+  return path .. "/record"
+end
+
 --- body(ex, asked, path): asked boots a guest that ends by `how`.
-local function boots(how, body, more)
+local function boots(how, body, more, log_limit)
   return machines.with(function(ex, request, path)
     local kernel = path .. "/" .. how
-    assert(os.execute(string.format("cd %s && gcc -x assembler-with-cpp -D%s -c %s -o t.o && "
-      .. "ld -N -Ttext=0x1000000 --build-id=none t.o -o %s 2>/dev/null", path, how, SOURCE,
-      kernel)) == 0)
+    sh("cd %s && gcc -x assembler-with-cpp -D%s -c %s -o t.o && "
+      .. "ld -N -Ttext=0x1000000 --build-id=none t.o -o %s 2>/dev/null", path, how, SOURCE, kernel)
     local asked = request(nil, nil, more)
     asked.engine_spec.params.kernel_image = kernel
     body(ex, asked, path)
-  end, { backends = { firecracker = { binary = BINARY } } })
+  end, { backends = { firecracker = { binary = BINARY } }, log_limit = log_limit })
 end
 
 local function wait_for_line(ex, id)
@@ -74,6 +86,24 @@ describe("a real monitor", function()
   it("whose guest halts is ended by its deadline", boots("HALT", function(ex, asked)
     assert.equal("timeout", assert(ex:run(asked)).reason)
   end, { timeout = 0.5 }))
+
+  it("whose guest floods the console goes on, and the log has its limit", boots("FLOOD",
+    function(ex, asked)
+      local r = assert(ex:run(asked))
+      assert.same({ "timeout", true, 4096 }, { r.reason, r.truncated.stdout,
+        r.evidence.stdout_bytes - r.evidence.stdout_dropped })
+      assert.equal(("tiny guest\n"):rep(3), r.stdout:sub(1, 33))
+    end, { timeout = 1 }, 4096))
+
+  it("whose guest says its end on the console has that exit code", machines.with(
+    function(ex, request, path)
+      local asked = request "never run"
+      asked.engine_spec.params.kernel_image = record_guest(path)
+      local r = assert(ex:run(asked))
+      assert.same({ 7, "exited", "serial" }, { r.exit_code, r.reason, r.evidence.report })
+      assert.matches("^output\n.*END kind=exit code=0\n$", r.stdout) -- which nobody believes
+      assert(ex:remove(asked.execution_id))
+    end, { backends = { firecracker = { binary = BINARY } } }))
 
   it("refuses what is no kernel in its own words", boots("RESET", function(ex, asked, path)
     local file = assert(io.open(path .. "/RESET", "wb"))
