@@ -54,9 +54,10 @@ static int cgroup(const xh_launch *how) {
 
 /* Needs root for a higher hard limit, so it comes before the change of user. */
 static int limits(const xh_launch *how) {
-  for (unsigned i = 0; i < RLIM_NLIMITS; i++) {
+  for (int i = 0; i < RLIM_NLIMITS; i++) {
     const xh_rlimit *limit = &how->spec->rlimits[i];
-    if (limit->set && setrlimit((__rlimit_resource_t)i, &limit->value) != 0)
+    /* In libraries the number has a type of each one's own. */
+    if (limit->set && syscall(SYS_prlimit64, 0, i, &limit->value, NULL) != 0)
       return -errno;
   }
   return 0;
