@@ -59,8 +59,8 @@ static int on_timeout_wish(CURLM *multi, long ms, void *user) {
   xh_http_poll *p = user;
   if (ms < 0)
     uv_timer_stop(&p->timer);
-  else
-    uv_timer_start(&p->timer, on_timer, ms > 0 ? (uint64_t)ms : 1, 0);
+  else /* 0 is in the loop's next turn, so not from within this callback either */
+    uv_timer_start(&p->timer, on_timer, (uint64_t)ms, 0);
   return 0;
 }
 

@@ -39,6 +39,12 @@ function conclude.never_ran(view)
   return exit ~= nil and exit.never_ran == "1"
 end
 
+--- When what is kept for so long from now on expires: wall time, to the millisecond, as more
+--- digits are only noise in the record.
+function conclude.expiry(seconds)
+  return math.ceil((loop.time() + seconds) * 1000) / 1000
+end
+
 local function describe(r)
   return { reason = r.reason, exit_code = r.exit_code, signal = r.signal,
     message = r.error_msg, evidence = r.evidence }
@@ -88,7 +94,7 @@ function conclude.run(executor, view, locked)
     end
     if evidence then
       local r = result.from(exit, evidence, {})
-      r.expires_at = loop.time() + executor.settings.retention
+      r.expires_at = conclude.expiry(executor.settings.retention)
       r.execution_id, r.job_id = view.id, view.record and view.record.job_id
       ok, why, kind = async.shield(STORE_SECONDS, store_result, executor, view, r)
     else

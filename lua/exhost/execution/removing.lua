@@ -51,7 +51,7 @@ local function remove_locked(executor, view)
   end
   executor.state:release_job(record.job_id, view.id)
   record.phase = "removed"
-  record.expires_at = loop.time() + (record.persist_logs_duration or executor.settings.retention)
+  record.expires_at = conclude.expiry(record.persist_logs_duration or executor.settings.retention)
   ok, err, code = state.write(view.dir, record)
   if not ok then return nil, err, code end
   executor:event(view, "removed", events.actor())
