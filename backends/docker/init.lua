@@ -43,8 +43,10 @@ function Docker:health()
   return true
 end
 
---- What planning reads: the image, if it is here. GET only.
-function Docker:facts(request)
+--- What planning reads: the image, if it is here. GET only. To start a job that names its
+--- command the engine is not asked: that it has no such image it says when it is to use it.
+function Docker:facts(request, starting)
+  if starting and not next(request.provision_scripts or {}) then return { unasked = true } end
   local name = reference.text(assert(reference.parse(request.engine_spec.params.image)))
   local found, err, code, data = image.inspect(self.api, name)
   if found then return { image = found.Config or {}, id = found.Id } end
@@ -56,9 +58,9 @@ function Docker:plan(request, facts)
   local ok, err, code = mounts.check(request)
   if not ok then return nil, err, code end
   local made = body.make(request, self.executor, facts.image, self.own)
-  made.image_id = facts.id
+  made.image_id, made.image_unasked = facts.id, facts.unasked
   made.warnings = json.array {}
-  if not facts.image then
+  if not facts.image and not facts.unasked then
     made.warnings[1] = "the image is not here: " .. (self.settings.image_pull == "never"
       and "and pull is off" or "start pulls it")
   end
@@ -118,7 +120,7 @@ end
 --- Have the image; the handle is the container's name, known before there is one.
 function Docker:create(execution)
   local made = execution.plan
-  local is_planned = made.image_id and self.settings.image_pull ~= "always"
+  local is_planned = (made.image_id or made.image_unasked) and self.settings.image_pull ~= "always"
     and not execution.request.engine_spec.params.platform
   if is_planned then
     execution.record.image = made.image_id
@@ -129,7 +131,7 @@ function Docker:create(execution)
   return made.name
 end
 
---- Create the container, once more if somebody has removed the image since it was seen.
+--- Create the container; once more when it turns out that the image is not, or no more, here.
 local function create_container(self, execution)
   local made, err, code, data = containers.create(self, execution)
   local is_gone = not made and data and data.status == 404

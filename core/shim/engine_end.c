@@ -86,6 +86,8 @@ void xh_engine_evidence(xh_shim *s, xh_text *out) {
   }
   if (s->stop.noted && e->kill_due && !e->removed && state->code == KILLED)
     xh_text_count(out, "stop_killed", 1);
+  if (state->image[0] != '\0')
+    xh_text_pair(out, "image", state->image);
   if (state->error[0] != '\0')
     xh_text_pair(out, "engine_error", state->error);
   add_time(out, "engine_started_at", state->started_at);

@@ -8,7 +8,7 @@
 static void copy(char *to, size_t size, const char *value) {
   size_t len = strlen(value);
   if (len >= size)
-    len = 0; /* no time or status is so long */
+    len = 0; /* no time, status or id is so long */
   memcpy(to, value, len);
   to[len] = '\0';
 }
@@ -46,6 +46,8 @@ static void take(void *user, const char *key, const char *inner, const char *val
   if (inner == NULL) {
     if (strcmp(key, "RestartCount") == 0 && !is_string)
       xh_text_parse(value, 10, &i->restarts);
+    else if (strcmp(key, "Image") == 0 && is_string)
+      copy(i->image, sizeof i->image, value);
   } else if (strcmp(key, "State") == 0) {
     (is_string ? take_string : take_scalar)(i, inner, value);
   }

@@ -12,6 +12,7 @@ typedef struct xh_inspect {
   bool running, paused, restarting, oom_killed, has_code;
   uint64_t code;
   uint64_t restarts;
+  char image[80]; /* its id */
   char status[16];
   char started_at[40], finished_at[40];
   char error[XH_JSON_VALUE];

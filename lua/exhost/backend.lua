@@ -13,7 +13,8 @@ local backend = {}
 ---@field name string
 ---@field capabilities table<string, true> optional verbs it has: pause, exec, ...
 ---@field open fun(config: table): exhost.Backend
----@field facts? fun(self, request): table?, string?, string? what `plan` needs to know
+---@field facts? fun(self, request, starting: boolean?): table?, string?, string? what `plan`
+--- needs to know; `starting`: not what the start finds out by itself
 ---@field plan fun(self, request, facts): table?, string?, string? the body; pure
 ---@field check fun(self, body, ceiling): true?, string?, string?
 ---@field create fun(self, execution): string?, string?, string? a handle

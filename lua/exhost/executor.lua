@@ -159,7 +159,7 @@ end
 --- Returns when the workload runs; on failure nothing is left but its events.
 ---@return string? id, string? err, string? code, table? data
 function Executor:start(request)
-  local plan, err, code, data = plans.make(self, request)
+  local plan, err, code, data = plans.make(self, request, true)
   if not plan then return nil, err, code, data end
   return execution.dispatch(self, plan.request.execution_id, "start", plan)
 end

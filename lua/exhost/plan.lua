@@ -51,8 +51,9 @@ local function with_policies(executor, made)
 end
 
 --- Make the plan that `start` executes.
+---@param starting boolean? it is executed at once: what that finds out by itself need not be asked
 ---@return table? plan {name, backend, request, body, warnings}, string? err, string? code
-function plan.make(executor, raw)
+function plan.make(executor, raw, starting)
   if type(raw) ~= "table" then
     return nil, "request: expected an object, got " .. type(raw), "invalid"
   end
@@ -70,7 +71,7 @@ function plan.make(executor, raw)
   local made = { name = name, backend = backend, request = asked, warnings = warnings or {} }
   local facts = {}
   if backend.facts then
-    facts, err, code = backend:facts(asked)
+    facts, err, code = backend:facts(asked, starting)
     if not facts then return nil, err, code end
   end
   made.body, err, code = backend:plan(asked, facts)

@@ -113,6 +113,22 @@ describe("docker: a job", function()
     assert.is_true(seen.engine or seen.cgroup)
   end))
 
+  it("takes three requests of its host, and the engine says which image it had", with(function(ex)
+    local api, asked_for = assert(ex:backend()).api, {}
+    local call = api.call
+    function api.call(self, method, path, ...)
+      table.insert(asked_for, method .. " " .. path:gsub("/%x+", "/ID"))
+      return call(self, method, path, ...)
+    end
+    local asked = sh "true"
+    local result = assert(ex:run(asked))
+    assert.matches("^sha256:%x+$", result.evidence.image)
+    assert(ex:remove(asked.execution_id))
+    api.call = call
+    assert.same({ "POST /containers/create", "POST /containers/ID/start", "DELETE /containers/ID" },
+      asked_for)
+  end))
+
   it("has its environment, folder, user and mounts", with(function(ex, _, path)
     os.execute("mkdir -m 755 " .. path .. "/in && echo data > " .. path .. "/in/file; mkdir -m 777 "
       .. path .. "/out; chmod 755 " .. path)
