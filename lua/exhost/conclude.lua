@@ -42,7 +42,7 @@ end
 --- When what is kept for so long from now on expires: wall time, to the millisecond, as more
 --- digits are only noise in the record.
 function conclude.expiry(seconds)
-  return math.ceil((loop.time() + seconds) * 1000) / 1000
+  return math.floor((loop.time() + seconds) * 1000) / 1000
 end
 
 local function describe(r)

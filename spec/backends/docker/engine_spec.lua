@@ -114,9 +114,9 @@ describe("docker: a job", function()
   end))
 
   it("takes three requests of its host, and the engine says which image it had", with(function(ex)
-    local api, asked_for = assert(ex:backend()).api, {}
-    local call = api.call
-    function api.call(self, method, path, ...)
+    local engine_api, asked_for = assert(ex:backend()).api, {}
+    local call = engine_api.call
+    function engine_api.call(self, method, path, ...)
       table.insert(asked_for, method .. " " .. path:gsub("/%x+", "/ID"))
       return call(self, method, path, ...)
     end
@@ -124,7 +124,7 @@ describe("docker: a job", function()
     local result = assert(ex:run(asked))
     assert.matches("^sha256:%x+$", result.evidence.image)
     assert(ex:remove(asked.execution_id))
-    api.call = call
+    engine_api.call = call
     assert.same({ "POST /containers/create", "POST /containers/ID/start", "DELETE /containers/ID" },
       asked_for)
   end))
