@@ -117,7 +117,7 @@ describe("docker: a job", function()
     local engine_api, asked_for = assert(ex:backend()).api, {}
     local call = engine_api.call
     function engine_api.call(self, method, path, ...)
-      table.insert(asked_for, method .. " " .. path:gsub("/%x+", "/ID"))
+      table.insert(asked_for, method .. " " .. path:gsub("/%x%x%x%x%x%x+", "/ID"))
       return call(self, method, path, ...)
     end
     local asked = sh "true"
