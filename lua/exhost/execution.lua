@@ -149,12 +149,18 @@ execution.ACTIONS = {
 ---@param ... any the event's own arguments
 ---@return any value, string? err, string? code, table? data
 function execution.dispatch(executor, id, event, ...)
+  local view, err, code
   while true do
-    local view, err, code = observe.look(executor.state, id)
+    if not view then view, err, code = observe.look(executor.state, id) end
     if not view then return nil, err, code end
     local action = execution.ACTIONS[view.state][event]
     local value, why, kind, data = action(executor, view, ...)
-    view:close()
+    if value == AGAIN and view.is_new then
+      view.is_new = nil -- the action itself has just looked
+    else
+      view:close()
+      view = nil
+    end
     if value ~= AGAIN then
       if why == nil then return value end
       return value, why, kind, data

@@ -13,8 +13,8 @@ local stopping = {}
 
 local AGAIN = common.AGAIN
 
---- Wait until the execution is in another state than the ones that can only be watched. What
---- the view holds is given back before: it may take days.
+--- Wait until the execution is in another state than the ones that can only be watched; the
+--- view is then of that one. What it holds is given back before: it may take days.
 function stopping.await_change(executor, view)
   local signal, err, code = observe.listen(view)
   view:close()
@@ -27,12 +27,12 @@ function stopping.await_change(executor, view)
       value, err, code = nil, why, kind
       break
     end
-    local same = now.state == view.state
-    now:close()
-    if not same then
-      value = AGAIN
+    if now.state ~= view.state then
+      value, view.is_new = AGAIN, true
+      view.state, view.dir, view.record, view.why = now.state, now.dir, now.record, now.why
       break
     end
+    now:close()
     local ok, word = signal:wait()
     if not ok then value, err, code = nil, word, word end
   until not ok
