@@ -22,7 +22,8 @@ end
 local function word(value)
   value = tostring(value)
   if value ~= "" and not value:find("[^%w_@%%+=:,./…()*>-]") then return value end
-  return "'" .. value:gsub("[%c]", function(c) return string.format("\\x%02x", c:byte()) end) .. "'"
+  local shown = value:gsub("%c", function(c) return string.format("\\x%02x", c:byte()) end)
+  return "'" .. shown:gsub("'", "'\\''") .. "'"
 end
 
 local function sorted(t)

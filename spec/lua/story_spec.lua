@@ -16,7 +16,7 @@ describe("a story", function()
       "0s           accepted      backend b, job j1",
       "             policy        amd 2 set HostConfig.Devices (amd.lua:11, amd.lua:16)",
       "             policy        cpu 1 set nothing",
-      "             asked         cmd sh -c 'a \"b\"', cores 0.5, image x:1, memory 64 MiB,"
+      "             asked         cmd sh -c 'a \"b\" '\\''c'\\''', cores 0.5, image x:1, memory 64 MiB,"
         .. " timeout 1m30s",
       "12.35ms      engine_call   call POST /containers/create, took 12.3ms",
       "2.5s         cancel        by cancel, grace 10, signal SIGTERM, (+2.488s)",
@@ -26,7 +26,7 @@ describe("a story", function()
       at(0, { event = "accepted", job = "j1", backend = "b",
         policies = { { name = "amd", version = "2" }, { name = "cpu", version = "1" } },
         set = { ["HostConfig.Devices"] = { "amd.lua:11", "amd.lua:16" } },
-        asked = { cmd = { "sh", "-c", 'a "b"' }, cores = 0.5, image = "x:1", memory = 2 ^ 26,
+        asked = { cmd = { "sh", "-c", "a \"b\" 'c'" }, cores = 0.5, image = "x:1", memory = 2 ^ 26,
           timeout = 90 } }),
       at(0.012346, { event = "engine_call", call = "POST /containers/create", ms = 12.3 }),
       at(2.5, { event = "cancel", by = "cancel", grace = 10, signal = 15 }),
