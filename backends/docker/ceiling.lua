@@ -32,7 +32,7 @@ local function capability(name)
   return (name:upper():gsub("^CAP_", ""))
 end
 
-local function capabilities(host, allowed)
+local function capabilities(host, allowed, note)
   local granted = allowed.capabilities
   if type(granted) == "table" then
     granted = {}
@@ -42,11 +42,12 @@ local function capabilities(host, allowed)
     if not has(granted, capability(name)) then
       return denied("HostConfig.CapAdd", name, "ceiling.capabilities")
     end
+    note("CapAdd", "ceiling.capabilities")
   end
   return true
 end
 
-local function namespaces(host, allowed)
+local function namespaces(host, allowed, note)
   for _, field in ipairs(NAMESPACES) do
     local mode = host[field]
     if mode and mode ~= "" and mode ~= "private" and mode ~= "none"
@@ -54,6 +55,7 @@ local function namespaces(host, allowed)
       if not has(allowed.namespaces, mode) then
         return denied("HostConfig." .. field, mode, "ceiling.namespaces")
       end
+      note(field, "ceiling.namespaces")
     end
   end
   local network = host.NetworkMode
@@ -61,8 +63,12 @@ local function namespaces(host, allowed)
     if not has(allowed.namespaces, network) then
       return denied("HostConfig.NetworkMode", network, "ceiling.namespaces")
     end
-  elseif network and allowed.networks and not has(allowed.networks, network) then
-    return denied("HostConfig.NetworkMode", network, "ceiling.networks")
+    note("NetworkMode", "ceiling.namespaces")
+  elseif network and allowed.networks then
+    if not has(allowed.networks, network) then
+      return denied("HostConfig.NetworkMode", network, "ceiling.networks")
+    end
+    note("NetworkMode", "ceiling.networks")
   end
   return true
 end
@@ -81,12 +87,13 @@ local function bind(field, source, allowed)
   return true
 end
 
-local function sources(host, allowed)
+local function sources(host, allowed, note)
   for i, mount in ipairs(host.Mounts or {}) do
     local field = string.format("HostConfig.Mounts[%d].Source", i)
     if mount.Type == "bind" then
       local ok, err, code = bind(field, mount.Source, allowed)
       if not ok then return nil, err, code end
+      if allowed.binds then note("Mounts", "ceiling.binds") end
     elseif mount.Type ~= "volume" and mount.Type ~= "tmpfs" then
       return denied(string.format("HostConfig.Mounts[%d].Type", i), mount.Type, "nothing")
     end
@@ -94,6 +101,7 @@ local function sources(host, allowed)
     if driver and driver.Options and driver.Options.device then
       local ok, err, code = bind(field, driver.Options.device, allowed)
       if not ok then return nil, err, code end
+      if allowed.binds then note("Mounts", "ceiling.binds") end
     end
   end
   for i, text in ipairs(host.Binds or {}) do
@@ -101,11 +109,12 @@ local function sources(host, allowed)
     if not source or source:sub(1, 1) ~= "/" then source = text end
     local ok, err, code = bind(string.format("HostConfig.Binds[%d]", i), source, allowed)
     if not ok then return nil, err, code end
+    if allowed.binds then note("Binds", "ceiling.binds") end
   end
   return true
 end
 
-local function devices(host, allowed)
+local function devices(host, allowed, note)
   for i, device in ipairs(host.Devices or {}) do
     local path = device.PathOnHost or ""
     local graphics = DEFAULT_DEVICES[path] or path:find("^/dev/dri/[%w_-]+$")
@@ -113,19 +122,21 @@ local function devices(host, allowed)
     if not granted and (allowed.devices or not graphics) then
       return denied(string.format("HostConfig.Devices[%d].PathOnHost", i), path, "ceiling.devices")
     end
+    if granted then note("Devices", "ceiling.devices") end
   end
   local rule = host.DeviceCgroupRules and host.DeviceCgroupRules[1]
   if rule then return denied("HostConfig.DeviceCgroupRules", rule, "nothing") end
   return true
 end
 
-local function security(host, allowed)
+local function security(host, allowed, note)
   for _, option in ipairs(host.SecurityOpt or {}) do
     local tight = option == "no-new-privileges" or option == "no-new-privileges=true"
       or option == "no-new-privileges:true"
     if not tight and not has(allowed.security_opt, option) then
       return denied("HostConfig.SecurityOpt", option, "ceiling.security_opt")
     end
+    if not tight then note("SecurityOpt", "ceiling.security_opt") end
   end
   for _, field in ipairs { "MaskedPaths", "ReadonlyPaths", "VolumesFrom" } do
     if host[field] and not (field == "VolumesFrom" and #host[field] == 0) then
@@ -136,6 +147,7 @@ local function security(host, allowed)
     if not has(allowed.sysctls, name) then
       return denied("HostConfig.Sysctls." .. name, value, "ceiling.sysctls")
     end
+    note("Sysctls", "ceiling.sysctls")
   end
   if host.OomScoreAdj and host.OomScoreAdj < 0 then
     return denied("HostConfig.OomScoreAdj", host.OomScoreAdj, "nothing")
@@ -143,10 +155,11 @@ local function security(host, allowed)
   if host.Runtime and not has(allowed.runtimes, host.Runtime) then
     return denied("HostConfig.Runtime", host.Runtime, "ceiling.runtimes")
   end
+  if host.Runtime then note("Runtime", "ceiling.runtimes") end
   return true
 end
 
-local function amounts(host, allowed)
+local function amounts(host, allowed, note)
   -- More swap than memory is memory, too; 0 is twice the memory.
   local swap = host.MemorySwap and allowed.memory
   local limits = { Memory = { allowed.memory, "memory" }, MemorySwap = { swap, "memory" },
@@ -159,6 +172,7 @@ local function amounts(host, allowed)
         return denied("HostConfig." .. field, value > 0 and value or "no limit",
           "ceiling." .. limit[2])
       end
+      note(field, "ceiling." .. limit[2])
     end
   end
   return true
@@ -182,17 +196,22 @@ end
 --- Hold a body against the ceiling.
 ---@param body table what would be sent to the engine
 ---@param allowed table
+---@param granted? fun(field: string, setting: string) is told what lets which field through
 ---@return true? ok, string? err, string? code "denied"
-function ceiling.check(body, allowed)
+function ceiling.check(body, allowed, granted)
   local host = body.HostConfig or {}
+  local function note(field, setting)
+    if granted then granted("HostConfig." .. field, setting) end
+  end
   local ok, err = fields.check(body)
   if not ok then return nil, err, "denied" end
   if host.Privileged and not allowed.privileged then
     return denied("HostConfig.Privileged", true, "ceiling.privileged")
   end
+  if host.Privileged then note("Privileged", "ceiling.privileged") end
   for _, part in ipairs { capabilities, namespaces, sources, devices, security, amounts } do
     local code
-    ok, err, code = part(host, allowed)
+    ok, err, code = part(host, allowed, note)
     if not ok then return nil, err, code end
   end
   return user(body, allowed)

@@ -3,10 +3,10 @@
 local adoptable = require "backends.docker.adoptable"
 local async = require "exhost.async"
 local body = require "backends.docker.body"
-local ceiling = require "backends.docker.ceiling"
 local client = require "backends.docker.client"
 local conclude = require "backends.docker.conclude"
 local containers = require "backends.docker.containers"
+local decide = require "backends.docker.decide"
 local exec = require "backends.docker.exec"
 local image = require "backends.docker.image"
 local json = require "exhost.json"
@@ -65,41 +65,6 @@ function Docker:plan(request, facts)
       and "and pull is off" or "start pulls it")
   end
   return made
-end
-
---- Put what the policies decided into the body: lists append, a scalar replaces; a
---- variable of theirs wins over the job's own and the image's.
-function Docker.apply_policies(_, made, decision)
-  local host, origin = made.create.HostConfig, {}
-  for field, entry in pairs(decision.config) do
-    if entry.list and type(host[field]) == "table" then
-      for _, item in ipairs(entry.value) do table.insert(host[field], item) end
-    else
-      host[field] = entry.list and json.array(entry.value) or entry.value
-    end
-    origin["HostConfig." .. field] = json.array(entry.from)
-  end
-  for name, entry in pairs(decision.env) do
-    local kept = json.array {}
-    for _, variable in ipairs(made.create.Env or {}) do
-      if variable:match("^[^=]*") ~= name then kept[#kept + 1] = variable end
-    end
-    kept[#kept + 1] = name .. "=" .. tostring(entry.value)
-    made.create.Env = kept
-    origin["Env." .. name] = json.array(entry.from)
-  end
-  made.origin = origin
-  return true
-end
-
---- Against the ceiling; where a policy set the field, its line is named.
-function Docker.check(_, made, allowed)
-  local ok, err, code = ceiling.check(made.create, allowed)
-  if ok then return true end
-  local field = err:match("^(HostConfig%.%w+)")
-  local from = made.origin and made.origin[field]
-  if from then err = err .. ", set at " .. table.concat(from, ", ") end
-  return nil, err, code
 end
 
 --- Have the image, as the setting says. Suspends.
@@ -274,8 +239,9 @@ return {
   capabilities = { pause = true, resume = true, signal = true, exec = true, stats = true,
     update = true, net_info = true },
   params = params,
-  open = open, facts = Docker.facts, plan = Docker.plan, check = Docker.check,
-  apply_policies = Docker.apply_policies,
+  open = open, facts = Docker.facts, plan = Docker.plan, check = decide.check,
+  apply_policies = decide.apply, grants = decide.grants,
+  origins = require "backends.docker.origins",
   create = Docker.create, source = Docker.source, start = Docker.start,
   reattach = Docker.reattach, adoptable = adoptable, describe_step = Docker.describe_step,
   conclude = Docker.conclude, remove = containers.remove,

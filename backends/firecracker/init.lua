@@ -245,5 +245,5 @@ return {
   conclude = Firecracker.conclude, remove = Firecracker.remove, list = Firecracker.list,
   signal = live.signal, exec = live.exec, stats = live.stats,
   pause = live.pause, resume = live.resume, net_info = live.net_info,
-  describe_step = machine.describe_step,
+  describe_step = machine.describe_step, origins = require "backends.firecracker.origins",
 }

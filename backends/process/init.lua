@@ -250,5 +250,5 @@ return {
   create = Process.create, source = Process.source, conclude = Process.conclude,
   remove = Process.remove, list = Process.list, describe_step = describe_step,
   pause = Process.pause, resume = Process.resume, signal = Process.signal, exec = Process.exec,
-  stats = Process.stats, update = Process.update,
+  stats = Process.stats, update = Process.update, origins = require "backends.process.origins",
 }

@@ -17,6 +17,9 @@ local backend = {}
 --- needs to know; `starting`: not what the start finds out by itself
 ---@field plan fun(self, request, facts): table?, string?, string? the body; pure
 ---@field check fun(self, body, ceiling): true?, string?, string?
+---@field origins? exhost.Origins which part of a request sets what of its body, for `plan`
+---@field grants? fun(self, body, ceiling): table<string, string[]> by field the settings of the
+--- ceiling that let it through
 ---@field create fun(self, execution): string?, string?, string? a handle
 ---@field source fun(self, execution): table?, string?, string? shim spec items
 ---@field start? fun(self, execution): true?, string?, string? the engine's start
@@ -37,7 +40,7 @@ local CONTRACT = {
   check = "function", create = "function", source = "function", conclude = "function",
   remove = "function", list = "function", facts = "function?", start = "function?",
   stop = "function?", pause = "function?", resume = "function?", signal = "function?",
-  apply_policies = "function?",
+  apply_policies = "function?", grants = "function?", origins = "table?",
   reattach = "function?", adoptable = "function?", cleanup = "function?", stop_signal = "number?",
   exec = "function?", stats = "function?", update = "function?",
   info = "function?", net_info = "function?",

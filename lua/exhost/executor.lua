@@ -153,7 +153,7 @@ end
 function Executor:plan(request)
   local plan, err, code = plans.make(self, request)
   if not plan then return nil, err, code end
-  return plans.describe(plan)
+  return plans.describe(plan, self.settings.ceiling or {})
 end
 
 --- Returns when the workload runs; on failure nothing is left but its events.

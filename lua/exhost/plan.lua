@@ -1,6 +1,7 @@
 --- From a request to what will be done: pure but for facts, and touches nothing.
 
 local json = require "exhost.json"
+local origin = require "exhost.plan.origin"
 local request = require "exhost.request"
 local state = require "exhost.state"
 local system = require "exhost.system"
@@ -123,11 +124,13 @@ function plan.display(body)
 end
 
 --- What `exhost plan` shows.
-function plan.describe(made)
+---@param allowed table the ceiling
+function plan.describe(made, allowed)
+  local from, sent = origin(made, allowed)
   return {
     backend = made.name, execution_id = made.request.execution_id, job_id = made.request.job_id,
     body = plan.display(made.body), warnings = json.array(made.warnings),
-    request = request.for_display(made.request),
+    request = request.for_display(made.request), origin = from, sent = sent,
   }
 end
 

@@ -164,7 +164,14 @@ describe("exhost plan", function()
       "x" }
     assert.same({ "process", "pp", { "echo", "x" }, 10 }, { plan.backend, plan.execution_id,
       plan.body.argv, plan.body.timeout })
-    assert.is_nil(x:run({ "plan", "-e", "A=hush", "--", "true" }).out:find("hush"))
+    local out = x:run({ "plan", "-e", "A=hush", "--timeout", "5s", "--", "true" }).out
+    assert.is_nil(out:find("hush"))
+    for _, line in ipairs { 'argv +%["true"%]  ← request engine_spec.params.cmd',
+      'environment.A +"A=%*%*%*"  ← request engine_spec.params.environment',
+      'environment.PATH +"PATH=%*%*%*"  ← default', "timeout +5  ← request timeout",
+      'umask +"022"  ← default' } do
+      assert.matches("\n" .. line .. "\n", out)
+    end
     assert.equal("", x:run({ "ps", "-aq" }).out)
     local _, err, code = x:json { "plan", "--image", "x", "true" }
     assert.same({ "invalid", 1 }, { err.code, code })

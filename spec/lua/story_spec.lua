@@ -16,8 +16,8 @@ describe("a story", function()
       "0s           accepted      backend b, job j1",
       "             policy        amd 2 set HostConfig.Devices (amd.lua:11, amd.lua:16)",
       "             policy        cpu 1 set nothing",
-      "             asked         cmd sh -c 'a \"b\" '\\''c'\\''', cores 0.5, image x:1, memory 64 MiB,"
-        .. " timeout 1m30s",
+      "             asked         cmd sh -c 'a \"b\" '\\''c'\\''', cores 0.5,"
+        .. " image x:1, memory 64 MiB, timeout 1m30s",
       "12.35ms      engine_call   call POST /containers/create, took 12.3ms",
       "2.5s         cancel        by cancel, grace 10, signal SIGTERM, (+2.488s)",
       "2.6s         concluded     exit_code 143, reason cancelled",
