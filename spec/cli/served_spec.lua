@@ -66,6 +66,8 @@ describe("a host that serves", function()
   end))
 end)
 
+local QUIET = { json = true } -- a command that shows no progress
+
 -- A backend whose create takes its time, so that something can happen meanwhile.
 local SLOW = [[
 local async = require "exhost.async"
@@ -114,12 +116,12 @@ describe("a start by a host", function()
   end
 
   local function begun(ex)
-    while not ex.state.executions:stat("e1") do async.sleep(0.005) end
+    assert(scratch.wait_until(function() return ex.state.executions:stat("e1") ~= nil end))
   end
 
   it("that dies in it is done here", with(function(ours, host)
     _G.slow_seconds = 30
-    local task = async.spawn(function() return served.start(ours, {}, asked()) end)
+    local task = async.spawn(function() return served.start(QUIET, ours, {}, asked()) end)
     begun(ours)
     _G.slow_seconds = 0
     host:close()
@@ -129,14 +131,14 @@ describe("a start by a host", function()
 
   it("is rolled back there when who asked is interrupted", with(function(ours)
     _G.slow_seconds = 30
-    local task = async.spawn(function() return served.start(ours, {}, asked()) end)
+    local task = async.spawn(function() return served.start(QUIET, ours, {}, asked()) end)
     begun(ours)
     async.cancel(task)
     local id, _, code = async.join(task)
     assert.same({ nil, "cancelled" }, { id, code })
     assert.equal("not_found", select(3, ours:status("e1")))
     _G.slow_seconds = 0
-    assert.equal("e1", served.start(ours, {}, asked()))
+    assert.equal("e1", served.start(QUIET, ours, {}, asked()))
   end))
 
   it("is not asked of another version", scratch.with(function(_, path)
@@ -150,7 +152,7 @@ describe("a start by a host", function()
       end } }))
     local request = asked()
     request.engine_spec.type = "process"
-    assert.equal("e1", served.start(ex, {}, request))
+    assert.equal("e1", served.start(QUIET, ex, {}, request))
     assert.equal("running", ex:status("e1"))
     assert.same({ "id" }, methods)
     ex:cleanup()

@@ -78,7 +78,7 @@ local function execute(ctx, ex, asked, options)
   local state = { starting = nil }
   cancel_on_interrupt(ex, function() return id end, state)
   state.starting = async.spawn(function()
-    return served.start(ex, options, asked)
+    return served.start(ctx, ex, options, asked)
   end, { on_error = function() end })
   id, err, code, data = async.join(state.starting)
   if not id then return ctx:fail(err, code, data, context.start_status(data)) end

@@ -13,6 +13,7 @@ local build = require "exhost.build"
 local client = require "exhost.client"
 local fs = require "exhost.fs"
 local json = require "exhost.json"
+local progress = require "exhost.cli.progress"
 local system = require "exhost.system"
 local text = require "exhost.text"
 
@@ -87,29 +88,40 @@ function served.plan(ex, options, asked)
 end
 
 --- A name for an execution that has none: who asks has to know it to look for it.
+---@return any id
 local function name_it(asked)
-  if asked.JobID or asked.ExecutionID or asked.job_id or asked.execution_id then return end
+  local id = asked.execution_id or asked.ExecutionID or asked.job_id or asked.JobID
+  if id then return id end
   asked.job_id = "x" .. system.random_hex(6)
   asked.execution_id = asked.job_id
+  return asked.execution_id
 end
 
---- executor:start, by the host that serves if one does. A host that dies in it is no loss:
---- what it had not run is rolled back and started here, what runs is taken. Suspends.
----@return string? id, string? err, string? code, table? data
-function served.start(ex, options, asked)
+local function perform(ex, options, asked, id)
   local host = host_for(ex, options, asked)
   if not host then return ex:start(asked) end
-  name_it(asked)
   local value, err, code, data = host:call("start", { request = asked },
     { settle = ROLLBACK_SECONDS })
   local gone = host.gone
   host:close()
   if value then return value.id end
   if not gone then return nil, err, code, data end
-  local id, why, kind, more = ex:start(asked)
-  local own = asked.execution_id or asked.ExecutionID or asked.job_id or asked.JobID
-  if own and (kind == "already_started" or kind == "already_completed") then return own end
-  return id, why, kind, more
+  local started, why, kind, more = ex:start(asked)
+  if kind == "already_started" or kind == "already_completed" then return id end
+  return started, why, kind, more
+end
+
+--- executor:start, by the host that serves if one does, with its progress on stderr. A host that
+--- dies in it is no loss: what it had not run is rolled back and started here, what runs is taken.
+--- Suspends.
+---@param ctx exhost.Context
+---@return string? id, string? err, string? code, table? data
+function served.start(ctx, ex, options, asked)
+  local id = name_it(asked)
+  local shown = progress(ctx, ex, id)
+  local started, err, code, data = perform(ex, options, asked, id)
+  shown:stop()
+  return started, err, code, data
 end
 
 return served

@@ -16,7 +16,7 @@ function start.run(ctx, options)
   local asked, err, code = request.build(options, options)
   if not asked then return ctx:fail(err, code, nil, 125) end
   return ctx:with_executor(function(ex)
-    local id, why, kind, data = served.start(ex, options, asked)
+    local id, why, kind, data = served.start(ctx, ex, options, asked)
     if not id then return ctx:fail(why, kind, data, context.start_status(data)) end
     if ctx.json then return ctx:print_json { execution_id = id } end
     ctx:print(id)

@@ -4,11 +4,13 @@
 local async = require "exhost.async"
 local base64 = require "exhost.base64"
 local cli = require "support.cli"
+local command = require "support.command"
 local docker = require "support.docker"
 local fs = require "exhost.fs"
 local json = require "exhost.json"
 local loop = require "exhost.loop"
 local scratch = require "support.scratch"
+local terminal = require "support.terminal"
 
 local folder = docker.folder and docker.folder .. "/registry"
 local HOST = "127.0.0.1:15000"
@@ -233,6 +235,34 @@ local function helper(dir, script)
   file:close()
   os.execute("chmod 755 " .. path)
 end
+
+describe("docker: a pull", function()
+  local AUTH = base64.encode(USER .. ":" .. PASSWORD)
+  local CONFIG = { auths = { [HOST] = { auth = AUTH } } }
+
+  it("is told in lines as it goes", with_config(CONFIG, function(run)
+    local ran = run()
+    assert.equal(0, ran.code, ran.err)
+    assert.matches("^exhost: pull: [^\n]+\n.*exhost: pulled sha256:%x+\n$", ran.err)
+    assert.equal("", run().err) -- it is here now
+  end))
+
+  it("is a bar on a terminal, which is gone at the end", with_config(CONFIG, function(_, _, path)
+    if not terminal.available() then return pending "no tmux" end
+    registry(STOP)
+    local t = terminal.open(path, string.format("EXHOST_STATE_DIR=%s/state DOCKER_CONFIG=%s/docker "
+      .. "DOCKER_HOST=unix://%s %s run -b docker --rm --image %s echo done", path, path,
+      docker.socket, command.program, IMAGE), 100, 12)
+    local ok, err = xpcall(function()
+      registry(CONT)
+      local screen = t:wait("\nended 0$")
+      assert.matches("exhost: pulled sha256:%x+", screen)
+      assert.is_nil(screen:find("pull [", 1, true), screen)
+    end, function(e) return type(e) == "table" and e or debug.traceback(e, 2) end)
+    t:close()
+    if not ok then error(err, 0) end
+  end))
+end)
 
 describe("docker: credentials", function()
   local AUTH = base64.encode(USER .. ":" .. PASSWORD)
