@@ -1,6 +1,7 @@
 --- The inventory and what policies make of it, on made trees.
 
 local cdi = require "exhost.inventory.cdi"
+local cli = require "support.cli"
 local gpus = require "support.gpus"
 local inventory = require "exhost.inventory"
 local ledger = require "exhost.ledger"
@@ -40,6 +41,8 @@ describe("the inventory", function()
     assert.same({ "nvidia.com/gpu=MIG-aaaa-bb", "GPU-other", "0001:0b:00.0" }, {
       by["MIG-aaaa-bb"].cdi, by["MIG-aaaa-bb"].part_of, by["MIG-aaaa-bb"].pci_address })
     assert.same({ "MIG-aaaa-bb" }, by["GPU-other"].parts)
+    assert.same({ "NVIDIA T4", "nvidia", "3 fatal PCIe errors" },
+      { by["MIG-aaaa-bb"].model, by["MIG-aaaa-bb"].driver, by["MIG-aaaa-bb"].health })
     assert.same({ render = 105, video = 44 }, host.groups)
     assert.same({ "nvidia.com/gpu=GPU-932b", "nvidia.com/gpu=MIG-aaaa-bb", "vendor.com/class=x" },
       host.cdi)
@@ -85,6 +88,21 @@ describe("the inventory", function()
       assert.is_truthy(err:find(case[3], 1, true), err)
       assert.matches("^resources.gpus%[1%]: ", err)
     end
+  end))
+end)
+
+describe("exhost gpus", function()
+  it("lists GPUs, the groups of their nodes and the names of CDI", cli.with(function(x)
+    local roots = gpus.make(x.path .. "/machine")
+    x.dir:write("c.lua", string.format("return { inventory = { sys = %q, proc = %q, dev = %q, "
+      .. "etc = %q, cdi = { %q } } }", roots.sys, roots.proc, roots.dev, roots.etc, roots.cdi[1]))
+    local ran = x:run { "--config", x.path .. "/c.lua", "gpus" }
+    assert.same({ 0, "" }, { ran.code, ran.err })
+    assert.matches("\nGPU%-other +0001:0b:00.0 +NVIDIA +NVIDIA T4 .* 3 fatal PCIe errors +%-\n",
+      ran.out)
+    assert.matches("\ngroup render: 105\ngroup video: 44\ncdi: nvidia.com/gpu=GPU%-932b, ", ran.out)
+    local told = x:json { "--config", x.path .. "/c.lua", "gpus" }
+    assert.same({ 13, { render = 105, video = 44 }, 3 }, { #told.gpus, told.groups, #told.cdi })
   end))
 end)
 

@@ -37,6 +37,11 @@ return {
           cdi = json.array(host.cdi) }
       end
       if #host.gpus == 0 then ctx:print("no GPUs") else ctx:print_table(rows) end
+      for _, name in ipairs { "render", "video" } do
+        local gid = host.groups[name]
+        if gid then ctx:print(string.format("group %s: %d", name, gid)) end
+      end
+      if #host.cdi > 0 then ctx:print("cdi: " .. table.concat(host.cdi, ", ")) end
       return 0
     end)
   end,

@@ -103,7 +103,8 @@ function cdi.join(host, nodes, by_node)
       local parent = parent_of(nodes[full], by_node, count[vendor:lower()] == 1 and owner)
       host.gpus[#host.gpus + 1] = { uuid = name, cdi = full, policy = owner.policy,
         vendor = owner.vendor, pci_vendor = owner.pci_vendor, pci_address = parent.pci_address,
-        nodes = {}, part_of = parent.uuid, health = "ok" }
+        model = parent.model, driver = parent.driver, numa_node = parent.numa_node, nodes = {},
+        part_of = parent.uuid, health = parent.health or "ok" }
     end
   end
 end
