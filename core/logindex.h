@@ -12,7 +12,7 @@ typedef struct xh_index_record {
   int64_t offset, length;
 } xh_index_record;
 
-enum { XH_INDEX_BLOCK = 1024 };
+enum { XH_INDEX_BLOCK = 64 }; /* every reader has one in its memory */
 
 typedef struct xh_logindex {
   int fd; /* -1 while there is none */
