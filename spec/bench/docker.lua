@@ -151,9 +151,10 @@ local function shims()
   return processes.shims(folder .. "/state")
 end
 
+--- Without pages of libraries: how many others have those mapped changes meanwhile.
 local function host_memory()
   collectgarbage() collectgarbage()
-  return memory("self", "\nPss")
+  return memory("self", "\nPss_Anon")
 end
 
 local function descriptors()
