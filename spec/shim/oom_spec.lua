@@ -21,17 +21,18 @@ end
 
 --- A container that the engine says ended with 137, its control group where engines have it:
 --- what the exit file says. `job` runs in the group meanwhile.
-local function ended(dir, path, place, job, script)
+local function ended(dir, path, place, job)
   local id = system.random_hex(32)
   local group = ROOT .. "/" .. place:format(id)
   local above = group:match("^(.*)/")
   local delegate = FIRST and "true" or "echo +memory >" .. above .. "/cgroup.subtree_control"
   assert(sh("mkdir -p %s; %s; mkdir %s && echo 16777216 >%s/%s", above, delegate, group, group,
     LIMIT).code == 0)
-  local e = engine.fake(path, { script = script })
+  local e = engine.fake(path, { script = { { sleep = 60000 } } })
   local speaking = e:run(dir, id)
   sh("(echo 0 >%s/cgroup.procs; exec sh -c \"%s\")", group, job)
   sh("rmdir %s; rmdir %s 2>/dev/null", group, above)
+  e:call("POST", "/containers/" .. id .. "/kill?signal=KILL")
   local exit = engine.finish(speaking, dir)
   e:quit()
   return exit
@@ -45,17 +46,15 @@ local function it_can(text, body)
 end
 
 describe("a container's end by want of memory", function()
-  local LATE = { { sleep = 1500 }, { exit = 137 } }
-
   for _, place in ipairs { "docker/%s", "system.slice/docker-%s.scope" } do
     it_can("is known though the engine has lost it: " .. place, function(dir, path)
-      local exit = ended(dir, path, place, EATS, LATE)
+      local exit = ended(dir, path, place, EATS)
       assert.same({ "137", "1", "cgroup" }, { exit.code, exit.oom_killed, exit.oom_by })
     end)
   end
 
   it_can("is not seen in the end of its control group alone", function(dir, path)
-    local exit = ended(dir, path, "docker/%s", "true", LATE)
+    local exit = ended(dir, path, "docker/%s", "true")
     assert.same({ "137" }, { exit.code, exit.oom_killed, exit.oom_by })
   end)
 
