@@ -93,7 +93,7 @@ function Firecracker:plan(request, facts)
 end
 
 --- The operator's limits: a guest has no devices or paths of the host but its images and inputs.
-function Firecracker.check(_, body, ceiling)
+function Firecracker:check(body, ceiling)
   local size = body.config["machine-config"]
   if ceiling.memory and size.mem_size_mib * 1024 * 1024 > ceiling.memory then
     return nil, string.format("resources.ram.size: %.0f MiB are denied by ceiling.memory",
@@ -103,6 +103,8 @@ function Firecracker.check(_, body, ceiling)
     return nil, string.format("resources.cpu.cores: %d are denied by ceiling.cores",
       size.vcpu_count), "denied"
   end
+  local ok, err, code = volumes.check_images(body, self.own.images)
+  if not ok then return nil, err, code end
   return volumes.check(body.volumes, ceiling)
 end
 

@@ -28,6 +28,9 @@ settings.SCHEMA = { type = "record", default = {}, fields = {
     doc = "how many there are: the most machines in jails at once" },
   networks = { type = "list", of = { type = "string", check = range }, default = {},
     doc = "the ranges, ADDRESS/BITS, that requests may have networks of; none: none" },
+  images = { type = "list", of = { type = "string", no_nul = true, check = parts.absolute },
+    doc = "the folders that an initrd and a root_file_system may come from; without it all but "
+      .. "those that give the host away" },
   input_limit = { type = "size", default = 16 * GIB, doc = "the most bytes of an input" },
   output_size = { type = "size", default = GIB,
     doc = "the bytes of an output's drive, where the request has no disk size" },

@@ -195,4 +195,21 @@ function volumes.check(list, ceiling)
   return true
 end
 
+local IMAGES = { { "initrd", "initrd" }, { "root_file_system", "disk" } }
+
+--- The operator's word on which files may be a guest's: it reads all of them, and writes its disk.
+--- A kernel is one, or it is not booted.
+---@param folders string[]? backends.firecracker.images
+---@return true? ok, string? err, string? code
+function volumes.check_images(body, folders)
+  for _, image in ipairs(IMAGES) do
+    local field, path = image[1], body[image[2]]
+    if path and not hostpaths.granted(path, folders, SENSITIVE) then
+      return nil, string.format("engine_spec.params.%s = %s is denied: no image is taken from "
+        .. "there (backends.firecracker.images would allow it)", field, path), "denied"
+    end
+  end
+  return true
+end
+
 return volumes

@@ -48,7 +48,7 @@ end
 local function open(binary, state)
   return assert(executor.open { id = "bench", state_dir = folder .. "/" .. state,
     backend = "firecracker", settings = { backends = { firecracker = { binary = binary,
-      jailer = "" } } } })
+      jailer = "", images = { folder } } } } })
 end
 
 local next_id = 0

@@ -64,6 +64,28 @@ describe("a microVM's files", function()
     end
   end))
 
+  it("are none of what gives the host away, where the operator says nothing", with(
+    function(ex, request, path)
+      sh("ln -s /etc/passwd %s/link", path)
+      for _, field in ipairs { "initrd", "root_file_system" } do
+        for _, file in ipairs { "/etc/passwd", path .. "/link", "/proc/self/environ" } do
+          local asked = request "true"
+          asked.engine_spec.params[field] = file
+          local err, code = refused(ex, path, asked)
+          assert.equal("denied", code)
+          assert.truthy(err:find("engine_spec.params." .. field .. " = " .. file .. " is denied: "
+            .. "no image is taken from there (backends.firecracker.images ", 1, true), err)
+        end
+      end
+    end))
+
+  it("are those of the operator's folders", with(function(ex, request, path)
+    ex:backend().own.images = { path .. "/other" }
+    assert.equal("denied", select(2, refused(ex, path, request "true")))
+    ex:backend().own.images = { path }
+    assert.equal(0, assert(ex:run(request "true")).exit_code)
+  end))
+
   it("are refused when they cannot be read", scratch.with(function(dir, path)
     assert(dir:write("kernel", "\127ELF"))
     local file = path .. "/kernel"
