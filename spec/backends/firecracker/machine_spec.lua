@@ -1,5 +1,7 @@
 --- Whole executions on the stand-in: what microVMs do that containers do not.
 
+local cpio = require "backends.firecracker.cpio"
+local guest_image = require "support.guest_image"
 local machines = require "support.machines"
 local scratch = require "support.scratch"
 
@@ -107,6 +109,29 @@ describe("a microVM", function()
     -- As recorded from real ones: a monitor drops what its pipe does not take.
     assert.matches("^x*\nx+\n", r.stdout:sub(1, 200))
     assert.is_true(#r.stdout > 30000, #r.stdout)
+  end))
+
+  it("without a command is asked to end by Ctrl-Alt-Del", with(function(ex, request, path)
+    local init = "#!/bin/sh\ntrap 'echo bye; /bin/busybox reboot -f' INT\necho up\n"
+      .. "while :; do sleep 0.05; done\n"
+    local file = assert(io.open(path .. "/initrd", "wb"))
+    file:write(cpio.append(guest_image.initrd(), cpio.archive { { "init", data = init, mode = 493 },
+      { "dev", folder = true } }))
+    file:close()
+    local asked = request(nil, nil, { stop_grace = 60 })
+    assert(ex:start(asked))
+    require("conformance.helper").wait_for_output(ex, asked.execution_id, "up")
+    assert(ex:cancel(asked.execution_id))
+    local r = assert(ex:wait(asked.execution_id, 20))
+    assert.same({ nil, "cancelled", "up\nbye\n", { exit_code = 0 } },
+      { r.exit_code, r.reason, r.stdout, r.evidence.vmm })
+    -- A paused one cannot hear that before it goes on.
+    asked = request(nil, nil, { stop_grace = 60 })
+    assert(ex:start(asked))
+    require("conformance.helper").wait_for_output(ex, asked.execution_id, "up")
+    assert(ex:pause(asked.execution_id))
+    assert(ex:cancel(asked.execution_id))
+    assert.equal("up\nbye\n", assert(ex:wait(asked.execution_id, 20)).stdout)
   end))
 
   for _, kernel in ipairs { "poweroff", "hang" } do
