@@ -4,6 +4,7 @@
 local conclude = {}
 
 local CONSOLE_TAIL, ERRORS_TAIL = 800, 400
+local SIGABRT = 6 -- how monitor and jailer end where their own checks find no words for it
 
 --- Read the relay's report. What is torn or of another format reads as nothing.
 function conclude.parse(content)
@@ -59,7 +60,8 @@ function conclude.evidence(report, dir, written)
     if report.signal then evidence.code = false end
   else
     evidence.code, evidence.signal = false, false
-    local failed = report.by == "nobody" and report.vmm_code and report.vmm_code ~= 0
+    local failed = report.by == "nobody"
+      and ((report.vmm_code or 0) ~= 0 or report.vmm_signal == SIGABRT)
     local why = failed and dir and complaint(dir)
     local tail = dir and printable(dir:read_at("console.log", -CONSOLE_TAIL, CONSOLE_TAIL) or "")
     if tail and tail ~= "" then evidence.console = tail end

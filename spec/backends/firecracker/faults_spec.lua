@@ -169,6 +169,25 @@ describe("a microVM", function()
       end
     end))
 
+  it("whose monitor aborts before it boots tells in its words why", with(
+    function(ex, request, path)
+      local write = files.write
+      files.write = function(backend, execution, token)
+        local ok, err, code = write(backend, execution, token)
+        local dir = execution.dir:open "vm"
+        dir:unlink "config.json"
+        dir:close()
+        return ok, err, code
+      end
+      local asked = request "true"
+      local r = assert(ex:run(asked))
+      files.write = write
+      assert.same({ "start_failed", 6 }, { r.reason, r.evidence.vmm.signal })
+      assert.matches("the workload never ran: .*panicked: Unable to open or read from the "
+        .. "configuration file", r.error_msg)
+      check_gone(ex, path, asked.execution_id)
+    end))
+
   it("whose monitor is killed is lost, with what it wrote before", with(
     function(ex, request, path)
       local asked = request "echo up; sleep 300"
