@@ -52,6 +52,20 @@ function Firecracker:health()
   return true
 end
 
+--- Whether the files of a machine are there, and the kernel is one for that binary.
+---@return true? ok, string? err, string? code
+local function check_files(asked, version)
+  for _, field in ipairs { "kernel_image", "initrd", "root_file_system" } do
+    local head, err, code = true, nil, nil
+    if asked[field] then head, err, code = host.read_head(field, asked[field]) end
+    if head and field == "kernel_image" then
+      head, err, code = host.check_kernel(head, asked[field], version)
+    end
+    if not head then return nil, err, code end
+  end
+  return true
+end
+
 --- What planning needs of the machine: the binary, its version, the files. Suspends.
 function Firecracker:facts(request)
   local asked = request.engine_spec.params
@@ -62,15 +76,8 @@ function Firecracker:facts(request)
   if not version then return nil, err, code end
   local fits
   fits, err, code = host.check_params(asked, binary, version)
+  if fits then fits, err, code = check_files(asked, version) end
   if not fits then return nil, err, code end
-  for _, field in ipairs { "kernel_image", "initrd", "root_file_system" } do
-    local head = true
-    if asked[field] then head, err, code = host.read_head(field, asked[field]) end
-    if head and field == "kernel_image" then
-      head, err, code = host.check_kernel(head, asked[field], version)
-    end
-    if not head then return nil, err, code end
-  end
   local found, jailed
   found, err, code = volumes.facts(request)
   if found then jailed, err, code = jailer.facts(self.own, binary, self.state_dir) end
@@ -164,8 +171,8 @@ end
 
 --- End what a dead supervisor left: relay and monitor die with it, but for a moment.
 function Firecracker:sweep(execution)
-  kill_all(self, execution)
   groups.sweep(execution.id)
+  kill_all(self, execution)
 end
 
 --- A user id is another machine's only when nothing of this one is alive.
