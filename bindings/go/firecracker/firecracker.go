@@ -79,6 +79,18 @@ func (b *EngineBuilder) WithInitrd(path string) *EngineBuilder {
 	return b.with("initrd", path)
 }
 
+// WithMMDSMessage sets what the guest gets from the metadata service: text, or an object's JSON.
+// It asks by its network (WithNetwork).
+func (b *EngineBuilder) WithMMDSMessage(message string) *EngineBuilder {
+	return b.with("mmds_message", message)
+}
+
+// WithNetwork gives the guest an ADDRESS/BITS, with the gateway, this host's end, beside it.
+func (b *EngineBuilder) WithNetwork(address, gateway string) *EngineBuilder {
+	b.With("network", map[string]string{"address": address, "gateway": gateway})
+	return b
+}
+
 // WithKernelArgs adds to the kernel's command line.
 func (b *EngineBuilder) WithKernelArgs(words string) *EngineBuilder {
 	return b.with("kernel_args", words)

@@ -3,6 +3,7 @@ package firecracker_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -39,10 +40,12 @@ func TestNotInstalled(t *testing.T) {
 
 func TestBuilder(t *testing.T) {
 	spec := firecracker.NewFirecrackerEngineBuilder("/disk").WithKernelImage("/kernel").
-		WithInitrd("/initrd").WithKernelArgs("quiet").WithCmd("true").Build()
+		WithInitrd("/initrd").WithKernelArgs("quiet").WithMMDSMessage("hello").
+		WithNetwork("172.30.5.2/30", "172.30.5.1").WithCmd("true").Build()
 	for key, want := range map[string]string{"root_file_system": "/disk", "initrd": "/initrd",
-		"kernel_image": "/kernel", "kernel_args": "quiet"} {
-		if spec.Params[key] != want {
+		"kernel_image": "/kernel", "kernel_args": "quiet", "mmds_message": "hello",
+		"network": "map[address:172.30.5.2/30 gateway:172.30.5.1]"} {
+		if fmt.Sprint(spec.Params[key]) != want {
 			t.Errorf("%s is %v", key, spec.Params[key])
 		}
 	}
