@@ -1,6 +1,7 @@
 --- A machine's network, on the stand-in for the binary, in a network namespace of its own.
 
 local async = require "exhost.async"
+local hosts = require "crash.hosts"
 local machine = require "backends.firecracker.machine"
 local machines = require "support.machines"
 local network = require "backends.firecracker.network"
@@ -36,9 +37,13 @@ local function devices()
   return shell "ip -o link show | grep -o 'xh[0-9a-f]*'"
 end
 
+local function settings_of(jailer)
+  return { backends = { firecracker = { binary = machines.BINARY, jailer = jailer,
+    networks = { "172.30.0.0/16" } } } }
+end
+
 local function with(body, jailer)
-  return machines.with(body, { backends = { firecracker = { binary = machines.BINARY,
-    jailer = jailer or "", networks = { "172.30.0.0/16" } } } })
+  return machines.with(body, settings_of(jailer or ""))
 end
 
 local function inside()
@@ -99,6 +104,30 @@ local function inside()
     own.network, own.mmds_message, own.mmds_version = GIVEN, '{"a": "b", "n": null}', "V2"
     assert.matches("^No MMDS token provided.*\nb\n$", assert(ex:run(asked)).stdout)
   end, JAILER))
+
+  it("goes with a host that is killed before whatever it does", with(function(ex, asking, path)
+    local ran = 0
+    for act = 1, 200 do
+      local asked = asking "sleep 300"
+      local id = asked.execution_id
+      asked.engine_spec.params.network = GIVEN
+      local host = hosts.start { state_dir = path .. "/state", settings = settings_of "", act = act,
+        die = true, verbs = { { "start", asked } } }
+      host:wait()
+      assert.is_nil(host:told "start false", host.text)
+      assert(ex:recover())
+      if devices() ~= "" then
+        ran = ran + 1
+        local ok, err, code = ex:cancel(id, { grace = 0 })
+        assert(ok or code == "already_completed", err)
+        assert(ex:wait(id, 10))
+        assert(ex:remove(id, 2, { purge = true }))
+      end
+      assert.equal("", devices())
+      if host:told "start true" then break end
+    end
+    assert.is_true(ran > 0 and ran < 20, ran .. " went on")
+  end))
 
   it("is given to one of two machines that start at once", with(function(ex, asking)
     local answers = {}
@@ -166,6 +195,6 @@ describe("the network of a microVM", function()
     local told = file:read "*a"
     file:close()
     assert.equal(0, status, told)
-    assert.matches("5 passed", told)
+    assert.matches("6 passed", told)
   end))
 end)
