@@ -194,7 +194,8 @@ end
 function Firecracker:conclude(execution, exit)
   self.samples[execution.id] = nil
   if not exit then async.shield(10, self.sweep, self, execution) end
-  async.shield(LEAVE_SECONDS, network.remove, execution.record.tap) -- or it is at `remove`
+  -- Or it is at `remove`.
+  async.shield(LEAVE_SECONDS, network.remove, self.state_dir, execution.record.tap)
   local dir, images = execution.dir:open(FOLDER), nil
   if dir and execution.plan.jail then
     images = async.shield(LEAVE_SECONDS, leave_jail, self, execution, dir)
@@ -228,7 +229,7 @@ function Firecracker:remove(handle, execution)
     return nil, string.format("remove the machine: its user id %.0f still has processes",
       execution.record.jail_uid), "io"
   end
-  local ok, err, code = network.remove((execution.record or {}).tap)
+  local ok, err, code = network.remove(self.state_dir, (execution.record or {}).tap)
   if not ok then return nil, err, code end
   ok, err = jail.drop(execution)
   if not ok then return nil, "remove the machine's jail: " .. err, "io" end

@@ -11,7 +11,7 @@ local network = {}
 
 local FOLDERS = { "/usr/sbin", "/sbin", "/usr/bin", "/bin" }
 local SECONDS = 10
-local LOCK, LOCK_SECONDS = "networks.lock", 10
+local LOCK, LOCK_SECONDS, LOCK_FD = "networks.lock", 10, 3
 local FIELD = "engine_spec.params.network"
 
 --- An address as a number, or nil.
@@ -60,7 +60,9 @@ function network.allowed(text, ranges)
   return false
 end
 
-local function ip(...)
+--- Run ip(8). It has the lock as well: whoever takes that next also waits for one whose host died.
+---@param lock exhost.fd?
+local function ip(lock, ...)
   local argv
   for _, folder in ipairs(FOLDERS) do
     local file = io.open(folder .. "/ip", "rb")
@@ -72,7 +74,7 @@ local function ip(...)
   end
   if not argv then return nil, "ip is not there: install iproute2", "unavailable" end
   local text, err, printed = capture.run(argv, { seconds = SECONDS, errors = true,
-    env = { "LC_ALL=C" } })
+    env = { "LC_ALL=C" }, fds = lock and { [LOCK_FD] = lock:number() } })
   if text then return text end
   return nil, string.format("ip %s: %s: %s", table.concat({ ... }, " "), err,
     ((printed or ""):gsub("%s+$", ""))), "io"
@@ -80,8 +82,8 @@ end
 
 --- Whether no device here has an address of that network. Suspends.
 ---@return true? free, string? err, string? code
-local function is_free(asked)
-  local text, err, code = ip("-o", "-4", "addr", "show")
+local function is_free(asked, lock)
+  local text, err, code = ip(lock, "-o", "-4", "addr", "show")
   if not text then return nil, FIELD .. ": " .. err, code end
   local net = network.parse(asked.address)
   for device, taken in text:gmatch("%d+: (%S+)%s+inet (%S+)") do
@@ -122,43 +124,51 @@ function network.config(name)
   return json.array { { iface_id = "eth0", host_dev_name = name } }
 end
 
-local function make_device(name, asked, uid)
-  local bits = asked.address:match("/(%d+)$")
-  for _, argv in ipairs {
-    { "tuntap", "add", "dev", name, "mode", "tap", "user", string.format("%.0f", uid or 0) },
-    { "addr", "add", asked.gateway .. "/" .. bits, "dev", name },
-    { "link", "set", "dev", name, "up" },
-  } do
-    local ok, err, code = ip(unpack(argv))
-    if not ok then return nil, "make the network device: " .. err, code end
-  end
-  return true
-end
-
---- Make the device, for the monitor's user. Looked at anew under a lock that all executors of a
---- state folder share: another machine may have taken the network since it was planned. Suspends.
----@param state_dir string
+--- Call fn under a lock that all executors of a state folder share. Suspends.
+---@param fn fun(lock: exhost.fd): true?, string?, string?
 ---@return true? ok, string? err, string? code
-function network.make(state_dir, name, asked, uid)
-  local dir, err, code = dirs.open(state_dir)
-  local lock, ok
-  if dir then
-    lock, err, code = state.lock(dir, LOCK, LOCK_SECONDS)
-    dir:close()
-  end
-  if not lock then return nil, "make the network device: lock " .. LOCK .. ": " .. err, code end
-  ok, err, code = is_free(asked)
-  if ok then ok, err, code = make_device(name, asked, uid) end
+local function locked(state_dir, fn)
+  local dir, why = dirs.open(state_dir)
+  if not dir then return nil, why, "io" end
+  local lock, err, code = state.lock(dir, LOCK, LOCK_SECONDS)
+  dir:close()
+  if not lock then return nil, "lock " .. LOCK .. ": " .. err, code end
+  local ok
+  ok, err, code = fn(lock)
   lock:close()
   return ok, err, code
 end
 
+--- Make the device, for the monitor's user. Looked at anew under the lock: another machine may have
+--- taken the network since it was planned. Suspends.
+---@param state_dir string
+---@return true? ok, string? err, string? code
+function network.make(state_dir, name, asked, uid)
+  return locked(state_dir, function(lock)
+    local ok, err, code = is_free(asked, lock)
+    if not ok then return nil, err, code end
+    for _, argv in ipairs {
+      { "tuntap", "add", "dev", name, "mode", "tap", "user", string.format("%.0f", uid or 0) },
+      { "addr", "add", asked.gateway .. asked.address:match "/%d+$", "dev", name },
+      { "link", "set", "dev", name, "up" },
+    } do
+      ok, err, code = ip(lock, unpack(argv))
+      if not ok then return nil, "make the network device: " .. err, code end
+    end
+    return true
+  end)
+end
+
 --- Remove it. Any number of times. Suspends.
-function network.remove(name)
+---@param name string? nil: there is none
+---@return true? ok, string? err, string? code
+function network.remove(state_dir, name)
   if not name then return true end
-  local ok, err, code = ip("link", "del", "dev", name)
-  if ok or err:find("Cannot find device", 1, true) then return true end
-  return nil, "remove the network device: " .. err, code
+  return locked(state_dir, function(lock)
+    local ok, err, code = ip(lock, "link", "del", "dev", name)
+    if ok or err:find("Cannot find device", 1, true) then return true end
+    return nil, "remove the network device: " .. err, code
+  end)
 end
 
 --- The answer of `net_info`.
