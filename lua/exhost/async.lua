@@ -17,6 +17,7 @@ local async = {}
 ---@field interrupt fun(word: string)? ends the await it is in
 ---@field children exhost.Task[]? those it waits for in `all`, which share its cancel
 ---@field done boolean?
+---@field actor table? whom it works for; tasks that it starts inherit it
 ---@field preempted boolean? it goes on in the loop's next turn (take_turns)
 
 ---@type table<thread, exhost.Task>
@@ -82,15 +83,23 @@ function step(task, ...)
   return after_step(task, coroutine.resume(task.co, ...))
 end
 
+--- Whom the running task works for, when that is somebody else than this program.
+---@return table? actor as it was given to `spawn`
+function async.actor()
+  local task = tasks[coroutine.running() or 0]
+  return task and task.actor
+end
+
 --- Start a task. It runs at once, up to where it first suspends. It has a deadline of its
 --- own or none; its error is told to on_error, or else on stderr, and ends nothing else.
 ---@param fn fun(...)
----@param options? { on_error: fun(message, task: exhost.Task), deadline: number }
+---@param options? { on_error: fun(message, task: exhost.Task), deadline: number, actor: table }
 ---@return exhost.Task
 function async.spawn(fn, options, ...)
-  local task = { co = table.remove(idle) or coroutine.create(work) }
+  local task = { co = table.remove(idle) or coroutine.create(work), actor = async.actor() }
   if options then
     task.on_error, task.deadline = options.on_error, options.deadline
+    task.actor = options.actor or task.actor
   end
   tasks[task.co] = task
   alive[task] = true

@@ -1,5 +1,6 @@
 --- An execution's story: events.jsonl, one JSON object a line, bounded.
 
+local async = require "exhost.async"
 local json = require "exhost.json"
 local loop = require "exhost.loop"
 local system = require "exhost.system"
@@ -22,7 +23,10 @@ function events.add(dir, kind, fields, limit)
 end
 
 --- Who is asking: goes into the events of cancel, signal and remove.
+---@return { uid: integer, pid: integer } actor the peer of the socket that a call came by, else us
 function events.actor()
+  local peer = async.actor()
+  if peer then return { uid = peer.uid, pid = peer.pid } end
   local uid, _, pid = system.ids()
   return { uid = uid, pid = pid }
 end

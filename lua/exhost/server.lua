@@ -118,7 +118,7 @@ function Connection:begin(request)
   local task = async.spawn(function()
     self:perform(id, request.method, request.params)
     done()
-  end, { on_error = function(message)
+  end, { actor = { uid = self.uid, pid = self.pid }, on_error = function(message)
     done()
     self.server.log("error", tostring(message))
     if id ~= nil then

@@ -7,6 +7,7 @@ local executor = require "exhost.executor"
 local scratch = require "support.scratch"
 local served = require "exhost.cli.served"
 local server = require "exhost.server"
+local system = require "exhost.system"
 
 describe("with a host that serves,", function()
   cli.served = true
@@ -36,6 +37,19 @@ describe("a host that serves", function()
     _, err, code = x:json { "run", "--", "/nowhere" }
     assert.same({ "engine", 127, "exec" }, { err.code, code, err.data.step })
     assert.is_nil(err.data.code)
+  end))
+
+  it("is told by whom it was asked, and tells that", cli.with(function(x)
+    x:serve()
+    assert.equal(0, x:run({ "start", "--id", "s1", "--", "sleep", "60" }).code)
+    local asking = x:start { "rpc", "cancel", '{"id":"s1","wait":true}' }
+    local pid = asking.process:pid()
+    assert.equal(0, asking:wait().code)
+    local by
+    for _, event in ipairs(x:json { "why", "s1" }) do
+      if event.event == "cancel" then by = event end
+    end
+    assert.same({ pid, (system.ids()) }, { by.pid, by.uid })
   end))
 
   it("is not asked where the command says what its host is to be", cli.with(function(x)
