@@ -5,6 +5,7 @@ local hosts = require "crash.hosts"
 local executor = require "exhost.executor"
 local files = require "crash.files"
 local guest_image = require "support.guest_image"
+local helper = require "conformance.helper"
 local machines = require "support.machines"
 local processes = require "crash.processes"
 local scratch = require "support.scratch"
@@ -113,9 +114,10 @@ describe("kill -9 of the host that starts a machine in a jail", function()
       assert.equal("kept-1", ex:find "kept-1")
       local told = assert(ex:exec("kept-1", { "/bin/sh", "-c", "echo b >/out/b; cat /in/a" }))
       assert.equal("a\n", told.stdout)
+      helper.wait_for_output(ex, "kept-1", "a\n")
       local stream = assert(ex:get_log_stream("kept-1", { follow = true }))
       assert(ex:cancel "kept-1")
-      assert.equal("a\n", require("conformance.helper").read(stream))
+      assert.equal("a\n", helper.read(stream))
       local r = assert(ex:wait "kept-1")
       assert.same({ "cancelled", 15, "a\n", { files = 1, bytes = 2 } },
         { r.reason, r.signal, r.stdout, r.evidence.outputs.out })
