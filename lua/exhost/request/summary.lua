@@ -3,7 +3,7 @@
 local text = require "exhost.text"
 
 local MOST_TEXT, MOST_ITEMS = 200, 16
-local HIDDEN = { environment = true, registry_auth = true, password = true }
+local HIDDEN = { environment = true, mmds_message = true, registry_auth = true, password = true }
 
 local function brief(value)
   if type(value) ~= "string" or #value <= MOST_TEXT then return value end
