@@ -6,11 +6,12 @@ local executor = require "exhost.executor"
 local files = require "crash.files"
 local guest_image = require "support.guest_image"
 local helper = require "conformance.helper"
+local jails = require "support.jails"
 local machines = require "support.machines"
 local processes = require "crash.processes"
 local scratch = require "support.scratch"
 
-local JAILER = io.popen("pwd"):read "*l" .. "/spec/support/fake_jailer"
+local JAILER = jails.possible() and jails.JAILER or ""
 local MOST = 200 -- of the things that a start does
 
 local function shell(command)

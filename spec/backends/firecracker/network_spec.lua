@@ -2,6 +2,7 @@
 
 local async = require "exhost.async"
 local hosts = require "crash.hosts"
+local jails = require "support.jails"
 local loop = require "exhost.loop"
 local machine = require "backends.firecracker.machine"
 local machines = require "support.machines"
@@ -13,7 +14,7 @@ local settings = require "backends.firecracker.settings"
 local system = require "exhost.system"
 
 local SPEC = "spec/backends/firecracker/network_spec.lua"
-local JAILER = io.popen("pwd"):read "*l" .. "/spec/support/fake_jailer"
+local JAILER = jails.possible() and jails.JAILER or ""
 local INSIDE = "EXHOST_SPEC_IN_NETWORK"
 local GIVEN = { address = "172.30.5.2/30", gateway = "172.30.5.1" }
 
