@@ -8,7 +8,12 @@ local address = {}
 
 local DEFAULT = "unix:///var/run/docker.sock"
 
---- A context's endpoint. Contexts lie in folders named by a hash, so all are looked at.
+--- Spoken plainly, what TLS was to protect could be read on the way: credentials, variables.
+address.NO_TLS = "and only plain TCP is spoken here: use the engine's unix socket, or a tunnel "
+  .. "to it"
+
+--- A context's endpoint, and what says that TLS is wanted there. Contexts lie in folders named
+--- by a hash, so all are looked at.
 local function context_host(name)
   local dir = dirs.open(config.folder() .. "/contexts/meta")
   for _, folder in ipairs(dir and dir:list() or {}) do
@@ -16,7 +21,10 @@ local function context_host(name)
     if meta.Name == name then
       dir:close()
       local endpoints = type(meta.Endpoints) == "table" and meta.Endpoints.docker
-      return type(endpoints) == "table" and endpoints.Host or nil
+      local keys = dirs.open(config.folder() .. "/contexts/tls/" .. folder .. "/docker")
+      if keys then keys:close() end
+      return type(endpoints) == "table" and endpoints.Host or nil,
+        keys and "the context's certificates"
     end
   end
   if dir then dir:close() end
@@ -39,22 +47,37 @@ function address.parse(value)
   return host .. ":" .. port, "tcp:" .. host .. ":" .. port
 end
 
---- Find the engine.
----@param setting string?
----@return string? value, string? err
-function address.find(setting)
-  if setting then return setting end
-  local host = os.getenv("DOCKER_HOST")
-  if host and host ~= "" then return host end
+local function tls_variable()
+  for _, name in ipairs { "DOCKER_TLS_VERIFY", "DOCKER_TLS" } do
+    if (os.getenv(name) or "") ~= "" then return name end
+  end
+end
+
+--- The engine's address, and what says that TLS is wanted there.
+local function look(setting)
+  local host = setting or os.getenv("DOCKER_HOST")
+  if host and host ~= "" then return host, tls_variable() end
   local context = os.getenv("DOCKER_CONTEXT")
   if not context or context == "" then
     context = config.read("config.json").currentContext
   end
   if not context or context == "" or context == "default" then return DEFAULT end
-  local found = context_host(context)
-  if found then return found end
+  local found, tls = context_host(context)
+  if found then return found, tls end
   return nil, string.format("docker context %q does not exist in %s/contexts", context,
     config.folder())
+end
+
+--- Find the engine.
+---@param setting string?
+---@return string? value, string? err
+function address.find(setting)
+  local value, word = look(setting)
+  if not value or not word or value:find("^unix:") or value:sub(1, 1) == "/" then
+    return value, not value and word or nil
+  end
+  return nil, string.format("docker engine: %s: TLS is wanted there (%s), %s", value, word,
+    address.NO_TLS)
 end
 
 return address

@@ -90,7 +90,10 @@ function Client:negotiate()
   if not answer then return nil, err, code end
   if answer.status == 0 then return unreachable(self, answer) end
   local engine = answer.version
-  if not number(engine) then
+  if not number(engine) and answer.status == 400 and answer.body:find("HTTPS", 1, true) then
+    return nil, string.format("the engine at %s wants TLS, %s", self.where, address.NO_TLS),
+      "unavailable"
+  elseif not number(engine) then
     return nil, string.format("%s does not speak Docker's API (HTTP %d to /_ping)", self.where,
       answer.status), "unavailable"
   end

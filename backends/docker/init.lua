@@ -235,7 +235,8 @@ end
 
 return {
   name = "docker", stop_signal = 0,
-  environment = { "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "HOME" },
+  environment = { "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_TLS_VERIFY",
+    "DOCKER_TLS", "HOME" },
   capabilities = { pause = true, resume = true, signal = true, exec = true, stats = true,
     update = true, net_info = true },
   params = params,

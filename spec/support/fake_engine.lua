@@ -7,8 +7,9 @@
 -- it is gone), state (fields of State to begin with), cut ({ attach = n } cuts that kind's first
 -- answer after n bytes), status ({ wait = { 500, 500 } } answers so first),
 -- raw ({ json = "…" } is all of that kind's first answer), dribble (bytes a write), log (what
--- /logs answers instead of all that was put out), tty, deaf (ignores stops), many (so many
--- containers instead of the one, and more about them: fake_containers.lua).
+-- /logs answers instead of all that was put out), tty, deaf (ignores stops), tls (speaks
+-- nothing else), many (so many containers instead of the one, and more about them:
+-- fake_containers.lua).
 -- Requests go to stdout, a line each.
 
 local ffi = require "ffi"
@@ -189,6 +190,11 @@ local function serve(c)
   c.input = ""
   io.stdout:write(method, " ", path, "\n")
   io.stdout:flush()
+  if options.tls then -- Go's words to who does not speak it
+    push(c, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
+    c.last = true
+    return
+  end
   if path == "/_ping" then
     head(c, 200, "API-Version: 1.43\r\nContent-Length: 2\r\n")
     return push(c, "OK")
