@@ -135,13 +135,16 @@ local function run(executor, view, plan)
     local begun, problem, word, facts = engine_start(executor, view, plan, ready)
     if not begun then return nil, problem, word, facts end
     local pid, why, kind, more = ready:go()
-    if pid then
+    local goes_on = plan.backend.start and plan.backend.reattach
+    -- An engine runs it, whatever became of the shim: who looks next gives it another one.
+    if not pid and goes_on then executor:event(view, "start_unanswered", { why = why }) end
+    if pid or goes_on then
       view.record.started_at, view.record.pid = loop.timestamp(), pid
       phase(view, "running")
       executor:event(view, "started", { pid = pid })
       return true
     end
-    if more and more.never_ran then return nil, why, kind end
+    if more and more.never_ran and not plan.backend.start then return nil, why, kind end
     if more and more.step then
       why, kind = start.explain(plan, more)
       return nil, why, kind, more -- the shim says that nothing ran

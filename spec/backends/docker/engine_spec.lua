@@ -212,6 +212,21 @@ describe("docker: a job", function()
     assert.same({ 4, table.concat(expected) }, { result.exit_code, result.stdout })
   end))
 
+  it("goes on when its shim dies as the engine has started it", with(function(ex, path)
+    local found, backend = require("crash.processes"), assert(ex:backend())
+    local start = backend.start
+    function backend.start(...)
+      local ok, err, code, data = start(...)
+      found.kill(found.shims(path .. "/state"))
+      return ok, err, code, data
+    end
+    local asked = sh "echo one; sleep 0.3; echo two; exit 4"
+    assert(ex:start(asked))
+    backend.start = start
+    local result = assert(ex:wait(asked.execution_id, 20))
+    assert.same({ 4, "one\ntwo\n" }, { result.exit_code, result.stdout })
+  end))
+
   it("leaves nothing after cleanup, whoever made it", with(function(ex)
     local engine = api()
     assert(engine:call("POST", "/containers/create", { body = { Image = "bb:1", Cmd = { "true" },
