@@ -48,14 +48,16 @@ end
 ---@param written number bytes of output
 function conclude.evidence(report, dir, written)
   if not report then return {} end
-  local evidence = { report = report.by,
-    vmm = { exit_code = report.vmm_code, signal = report.vmm_signal } }
+  local evidence = { report = report.by }
+  if report.vmm_code or report.vmm_signal then -- else the relay was killed before it had ended
+    evidence.vmm = { exit_code = report.vmm_code, signal = report.vmm_signal }
+  end
   if report.kind == "failed" then
     evidence.error, evidence.step = report.error, report.step
     evidence.code = false
   elseif report.kind then
     evidence.oom_killed = report.kind == "oom" or report.oom == 1 or nil
-    evidence.code, evidence.signal = report.code, report.signal
+    evidence.code, evidence.signal = report.code, report.signal or false
     -- The supervisor saw the relay's end, which for a signal that ends nobody is a code.
     if report.signal then evidence.code = false end
   else

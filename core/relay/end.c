@@ -9,16 +9,16 @@
 #include "relay.h"
 
 /* key=value lines, for the host: how the workload ended, and how its machine did. */
-static void write_report(const xh_relay *r) {
+void xh_relay_write_report(const xh_relay *r) {
   char text[1024];
   int used = snprintf(text, sizeof text, "format=1\nby=%s\n",
                       !r->greeted    ? "nobody"
                       : r->by_serial ? "serial"
                                      : "socket");
-  if (WIFSIGNALED(r->vmm_status))
+  if (r->vmm_ended && WIFSIGNALED(r->vmm_status))
     used += snprintf(text + used, sizeof text - (size_t)used, "vmm_signal=%d\n",
                      WTERMSIG(r->vmm_status));
-  else
+  else if (r->vmm_ended)
     used += snprintf(text + used, sizeof text - (size_t)used, "vmm_code=%d\n",
                      WEXITSTATUS(r->vmm_status));
   if (r->said_end)
@@ -36,7 +36,7 @@ static void write_report(const xh_relay *r) {
 int xh_relay_leave(const xh_relay *r) {
   sigset_t set;
   unlinkat(r->jail.folder, r->socket, 0);
-  write_report(r);
+  xh_relay_write_report(r);
   xh_jail_dismiss(&r->jail);
   if (r->word.signal > 0) {
     signal(r->word.signal, SIG_DFL);

@@ -59,6 +59,7 @@ static void take_end(xh_relay *r, const char *pairs) {
   r->word.code = number_of(pairs, "code", -1);
   r->word.signal = number_of(pairs, "signal", 0);
   r->said_end = true;
+  xh_relay_write_report(r); /* now: a stop may kill us before the machine has left */
   if (error != 0 && !r->started) {
     xh_relay_value(pairs, "step", step, sizeof step);
     xh_relay_start(r, error, step);

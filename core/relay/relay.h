@@ -163,6 +163,9 @@ int xh_jail_guard(xh_jail *jail, pid_t monitor);
 /* The monitor has ended: the guard goes. */
 void xh_jail_dismiss(const xh_jail *jail);
 
+/* Write what is known of the end, for the host. */
+void xh_relay_write_report(const xh_relay *r);
+
 /* Write the report, then end by the workload's signal, or answer its exit code. */
 int xh_relay_leave(const xh_relay *r);
 

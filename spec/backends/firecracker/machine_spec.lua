@@ -147,6 +147,20 @@ describe("a microVM", function()
     end))
   end
 
+  it("that lingers has ended as its guest said, though a stop kills it", with(function(ex, request)
+    local asked = request("trap 'echo bye; exit 3' TERM; echo up; while :; do sleep 0.02; done",
+      "linger", { stop_grace = 1 })
+    local id = asked.execution_id
+    assert(ex:start(asked))
+    require("conformance.helper").wait_for_output(ex, id, "up")
+    assert(ex:cancel(id))
+    local r = assert(ex:wait(id))
+    assert.same({ 3, "cancelled", "up\nbye\n", "socket" },
+      { r.exit_code, r.reason, r.stdout, r.evidence.report })
+    assert.is_nil(r.signal)
+    assert.equal(0, machines.processes(id))
+  end))
+
   it("dies with its supervisor", with(function(ex, request)
     local asked = request "echo up; sleep 300"
     local id = asked.execution_id
