@@ -115,6 +115,7 @@ void xh_place_mount(const xh_options *options) {
     return;
   raise_loopback();
   load_modules();
+  reboot(RB_DISABLE_CAD); /* Ctrl-Alt-Del is for us, and no reset at once */
 }
 
 /* A drive that cannot be written is mounted so, also if its last user was killed: then

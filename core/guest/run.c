@@ -34,6 +34,7 @@ int xh_run_open(xh_runner *r, const xh_job *job, xh_reporter *reporter) {
   sigprocmask(SIG_SETMASK, &set, NULL);
   sigemptyset(&set);
   sigaddset(&set, SIGCHLD);
+  sigaddset(&set, SIGINT);
   *r = (xh_runner){.job = job, .reporter = reporter, .output = {-1, -1}};
   r->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
   return r->signals < 0 ? -errno : 0;
@@ -59,6 +60,7 @@ static void obey(xh_runner *r) {
     char text[sizeof r->frame] = "";
     memcpy(text, r->frame + XH_WIRE_HEADER, size);
     int sig = atoi(text);
+    r->told |= r->frame[0] == XH_WIRE_STOP;
     if ((r->frame[0] == XH_WIRE_SIGNAL || r->frame[0] == XH_WIRE_STOP) && sig > 0)
       send_signal(r, sig, r->frame[0] == XH_WIRE_STOP);
     if (r->frame[0] == XH_WIRE_EXEC && !r->lone)
@@ -98,8 +100,10 @@ static bool forward(xh_runner *r, int stream) {
 static void reap(xh_runner *r) {
   struct signalfd_siginfo info;
   int status;
+  /* Ctrl-Alt-Del: the host's other way to stop us, where the connection is dead. */
   while (read(r->signals, &info, sizeof info) > 0)
-    continue;
+    if (info.ssi_signo == SIGINT && !r->told && !r->lone)
+      send_signal(r, SIGTERM, true);
   for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
     if (pid == r->current) {
       r->ended = true;

@@ -20,6 +20,7 @@ typedef struct xh_runner {
   int signals;   /* signalfd */
   pid_t current; /* 0 = none */
   int wanted;    /* a signal that came while nothing ran; 0 = none */
+  bool told;     /* to stop, by the connection */
   bool started;  /* something has passed execve, and the host knows */
   bool ended;    /* the current one has */
   bool lone;     /* without its connection it is not wanted any more */

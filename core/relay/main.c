@@ -114,6 +114,8 @@ static int next_timeout(const xh_relay *r, int64_t drained_at) {
     next = next == 0 || r->give_up_start < next ? r->give_up_start : next;
   if (r->kill_at != 0 && !r->vmm_ended)
     next = next == 0 || r->kill_at < next ? r->kill_at : next;
+  if (r->keys_at != 0)
+    next = next == 0 || r->keys_at < next ? r->keys_at : next;
   if (next == 0)
     return -1;
   int64_t left = next - xh_relay_now();
@@ -124,6 +126,11 @@ static void tick(xh_relay *r) {
   int64_t now = xh_relay_now();
   if (!r->started && r->failed == 0 && now >= r->give_up_start)
     xh_relay_start(r, 0, NULL);
+  if (r->keys_at != 0 && now >= r->keys_at) {
+    r->keys_at = 0;
+    if (!r->said_end && !r->vmm_ended)
+      xh_relay_press_keys(r);
+  }
   if (r->kill_at != 0 && now >= r->kill_at && !r->vmm_ended)
     kill(r->vmm, SIGKILL); /* it has said its end, and a guest may never leave */
 }

@@ -83,6 +83,7 @@ typedef struct xh_relay {
   bool said_end;
   xh_word word;
   int64_t give_up_start, kill_at; /* ms on the monotonic clock; 0 = never */
+  int64_t keys_at;                /* to press keys, unless the guest has ended */
   bool asked;                     /* a guest without our init has been asked to end */
 
   size_t orders_used; /* bytes of control lines that are not whole yet */

@@ -8,6 +8,10 @@
 
 #include "relay.h"
 
+/* How long a guest may take to end after it was told to. Some monitors (1.16.1) keep
+ * what they are sent from a guest that was paused before. */
+#define KEYS_MS 500
+
 /* The workload is to be stopped. Where no guest hears it the monitor itself is. */
 static void stop(xh_relay *r, int sig) {
   char text[16];
@@ -16,6 +20,7 @@ static void stop(xh_relay *r, int sig) {
     /* In this order the signal is the first thing that it sees. */
     xh_wire_send(r->connection, XH_WIRE_STOP, text, (size_t)size);
     xh_relay_resume(r);
+    r->keys_at = xh_relay_now() + KEYS_MS;
   } else if (!r->vmm_ended && r->token == NULL && sig != SIGKILL && !r->asked) {
     /* A guest that does not care has the whole grace, as any other workload. */
     r->asked = true;

@@ -2,6 +2,7 @@
 -- EXHOST_FIRECRACKER names a real one, so is that.
 
 local ffi = require "ffi"
+local helper = require "conformance.helper"
 local machines = require "support.machines"
 local real = require "support.real"
 local scratch = require "support.scratch"
@@ -98,6 +99,26 @@ describe("the stand-in for the monitor", function()
     local asked = request "sleep 300"
     assert(ex:start(asked))
     check(path .. "/state/spec/executions/" .. asked.execution_id .. "/vm/api.sock")
+  end))
+
+  it("stops a job by Ctrl-Alt-Del, whose init has not heard it by its connection", machines.with(
+    function(ex, request, path)
+      local asked = request("trap 'echo bye; exit 3' TERM; echo up; while :; do sleep 0.02; done")
+      local id = asked.execution_id
+      assert(ex:start(asked))
+      helper.wait_for_output(ex, id, "up")
+      ask(path .. "/state/spec/executions/" .. id .. "/vm/api.sock", RECORDED[#RECORDED])
+      local r = assert(ex:wait(id, 10))
+      assert.same({ 3, "exited", "up\nbye\n" }, { r.exit_code, r.reason, r.stdout })
+    end))
+
+  it("stops a job that has heard it no second time", machines.with(function(ex, request)
+    local asked = request("n=0; trap 'n=$((n + 1)); echo told $n' TERM; echo up; "
+      .. "while :; do sleep 0.02; done", nil, { stop_grace = 1.5 })
+    assert(ex:start(asked))
+    helper.wait_for_output(ex, asked.execution_id, "up")
+    assert(ex:cancel(asked.execution_id))
+    assert.equal("up\ntold 1\n", assert(ex:wait(asked.execution_id, 10)).stdout)
   end))
 
   it("takes ten connections, and a pause beside them tells so", machines.with(
