@@ -12,6 +12,7 @@ local shim = {}
 
 local PROTOCOL = "1"
 local ANSWER_SECONDS = 10 -- a shim answers in milliseconds; past this it is broken
+local EXIT_SECONDS = 1 -- from the end of what it says to the word of how it ended
 
 ---@class exhost.Shim
 local Shim = {}
@@ -40,6 +41,20 @@ function Shim:_line(line)
   if self.wake then self.wake() end
 end
 
+function Shim:_exited(status, signal)
+  self.ended = signal ~= 0 and string.format("killed by signal %d", signal)
+    or string.format("exit status %d", status)
+  if self.tell then self.tell(true) end
+end
+
+--- " (killed by signal 9)"; "" when it is not known. Suspends.
+local function how(self)
+  if not self.ended and self.process then
+    async.with_deadline(EXIT_SECONDS, async.await, function(done) self.tell = done end)
+  end
+  return self.ended and " (" .. self.ended .. ")" or ""
+end
+
 local function unexpected(line)
   return line and "unexpected answer from the shim: " .. line
 end
@@ -56,7 +71,7 @@ function Shim:answer()
       if not ok then return nil, "shim does not answer: " .. word, word end
     end
     local line = table.remove(self.lines, 1)
-    if not line then return nil, "the shim ended without an answer", "internal" end
+    if not line then return nil, "the shim ended without an answer" .. how(self), "internal" end
     local errno, step = line:match("^error (%d+) ?(%S*)")
     if errno then return nil, step, "engine", { errno = tonumber(errno), step = step } end
     return line
@@ -79,15 +94,15 @@ function shim.start(dir, log_dir, spec)
     memory:close()
     return nil, "shim channel: " .. other, "io"
   end
-  local pid
-  pid, err = process.spawn {
+  self.process, err = process.spawn {
     file = build.libexec .. "/exhost-shim",
     argv = { "exhost-shim", PROTOCOL },
     fds = { [3] = memory:number(), [4] = other, [5] = dir:fd(), [6] = log_dir:fd() },
+    on_exit = function(...) self:_exited(...) end,
   }
   memory:close()
   system.close(other)
-  if not pid then
+  if not self.process then
     self:close()
     return nil, "start exhost-shim: " .. err, "io"
   end
@@ -105,8 +120,9 @@ end
 function Shim:go()
   local ok = self.channel and self.channel:send("go")
   if not ok then
+    local why = "the shim ended before it was told to go" .. how(self)
     self:close()
-    return nil, "the shim ended before the workload ran", "internal", { never_ran = true }
+    return nil, why, "internal", { never_ran = true }
   end
   local line, why, code, data = self:answer()
   local pid = line and line:match("^started (%d+)$")
@@ -120,7 +136,8 @@ end
 --- Hang up. A shim that was not told *go* leaves, and nothing ran.
 function Shim:close()
   if self.channel then self.channel:close() end
-  self.channel, self.closed = nil, true
+  if self.process then self.process:release() end
+  self.channel, self.process, self.closed = nil, nil, true
 end
 
 --- Send a control line to an execution's shim. Code `not_found`: the shim is gone.
