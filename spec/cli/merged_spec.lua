@@ -2,12 +2,11 @@
 
 local command = require "support.command"
 local scratch = require "support.scratch"
+local write = require "support.write"
 
-local function write(path, text)
+local function put(path, text)
   os.execute("mkdir -p " .. path:match("^(.*)/"))
-  local file = assert(io.open(path, "w"))
-  file:write(text)
-  file:close()
+  write(path, text)
 end
 
 local HELLO = [[return { usage = "own-hello [--name NAME]", summary = "say hello", no_words = true,
@@ -21,8 +20,8 @@ end
 describe("a backend's own command", function()
   local with = function(body)
     return scratch.with(function(_, path)
-      write(path .. "/backends/own/init.lua", "return {}")
-      write(path .. "/backends/own/cli/hello.lua", HELLO)
+      put(path .. "/backends/own/init.lua", "return {}")
+      put(path .. "/backends/own/cli/hello.lua", HELLO)
       body(path)
     end)
   end
@@ -38,8 +37,8 @@ describe("a backend's own command", function()
   end))
 
   it("that cannot be loaded says so, and keeps no other from working", with(function(path)
-    write(path .. "/backends/own/cli/bad.lua", "return {")
-    write(path .. "/backends/own/cli/open.lua", HELLO)
+    put(path .. "/backends/own/cli/bad.lua", "return {")
+    put(path .. "/backends/own/cli/open.lua", HELLO)
     os.execute("chmod 666 " .. path .. "/backends/own/cli/open.lua")
     local ran = run(path, "own-open")
     assert.equal(1, ran.code)

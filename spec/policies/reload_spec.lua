@@ -3,17 +3,12 @@
 local async = require "exhost.async"
 local policy = require "exhost.policy"
 local scratch = require "support.scratch"
+local write = require "support.write"
 
 local function source(version, body)
   return string.format('return { name = "cpu", version = "%s", '
     .. 'host_config = function(_, _, c) %s end, '
     .. 'examples = { { request = {}, host = {}, expect = {} } } }', version, body)
-end
-
-local function write(path, text)
-  local file = assert(io.open(path, "w"))
-  file:write(text)
-  file:close()
 end
 
 local function with(body)

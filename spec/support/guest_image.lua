@@ -1,6 +1,7 @@
 --- A kernel and a first file system for specs: what every guest finds is busybox.
 
 local cpio = require "backends.firecracker.cpio"
+local write = require "support.write"
 
 local guest_image = {}
 
@@ -13,12 +14,6 @@ local function read(path)
   local data = file and file:read("*a")
   if file then file:close() end
   return data
-end
-
-local function write(path, data)
-  local file = assert(io.open(path, "wb"))
-  file:write(data)
-  file:close()
 end
 
 --- The static shell of this host.

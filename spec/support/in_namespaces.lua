@@ -5,6 +5,7 @@ local build = require "exhost.build"
 local guest = require "backends.firecracker.guest"
 local guest_image = require "support.guest_image"
 local system = require "exhost.system"
+local write = require "support.write"
 
 local in_namespaces = {}
 
@@ -17,12 +18,6 @@ end
 
 local function quote(word)
   return "'" .. word:gsub("'", "'\\''") .. "'"
-end
-
-local function write(path, data)
-  local file = assert(io.open(path, "wb"))
-  file:write(data)
-  file:close()
 end
 
 --- Records of a console, and what is left of it: number, name and pairs.

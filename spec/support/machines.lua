@@ -5,6 +5,7 @@ local guest_image = require "support.guest_image"
 local in_namespaces = require "support.in_namespaces"
 local scratch = require "support.scratch"
 local system = require "exhost.system"
+local write = require "support.write"
 
 local machines = {}
 
@@ -13,12 +14,6 @@ machines.BINARY = io.popen("pwd"):read "*l" .. "/spec/support/fake_firecracker"
 --- Whether the stand-in can work here.
 function machines.possible()
   return in_namespaces.possible()
-end
-
-local function write(path, data)
-  local file = assert(io.open(path, "wb"))
-  file:write(data)
-  file:close()
 end
 
 --- body(ex, request, path): `request` makes one for a script, with a kernel that does `kernel`

@@ -4,6 +4,7 @@ local dirs = require "exhost.dir"
 local ext4 = require "backends.firecracker.ext4"
 local outputs = require "backends.firecracker.outputs"
 local scratch = require "support.scratch"
+local write = require "support.write"
 
 local SIZE = 8 * 1024 * 1024
 
@@ -16,12 +17,6 @@ local function content(path)
   local data = file and file:read "*a"
   if file then file:close() end
   return data
-end
-
-local function write(path, data)
-  local file = assert(io.open(path, "wb"))
-  file:write(data)
-  file:close()
 end
 
 --- Make an image of what a script leaves in its folder, let debugfs change it, then `change`

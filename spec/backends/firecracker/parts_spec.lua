@@ -6,12 +6,7 @@ local guest = require "backends.firecracker.guest"
 local host = require "backends.firecracker.host"
 local result = require "exhost.result"
 local scratch = require "support.scratch"
-
-local function write(path, data)
-  local file = assert(io.open(path, "wb"))
-  file:write(data)
-  file:close()
-end
+local write = require "support.write"
 
 local function script(path, text)
   write(path, "#!/bin/sh\n" .. text .. "\n")
