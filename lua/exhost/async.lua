@@ -51,7 +51,7 @@ end
 
 local DONE = {} -- what a coroutine yields when its function has answered
 local MOST_IDLE = 64
-local idle = {} -- coroutines that wait for another function: making one costs more
+local idle, idle_count = {}, 0 -- coroutines that wait for another function: making one costs more
 
 local function work(fn, ...)
   return work(coroutine.yield(DONE, fn(...)))
@@ -71,7 +71,10 @@ local function after_step(task, ok, word, ...)
     local on_error = task.on_error or function() error(message, 0) end
     loop.timer(0, function() on_error(message, task) end)
   elseif word == DONE then
-    if #idle < MOST_IDLE then idle[#idle + 1] = task.co end
+    if idle_count < MOST_IDLE then
+      idle_count = idle_count + 1
+      idle[idle_count] = task.co
+    end
     finish(task, true, ...)
   elseif task.preempted then
     task.preempted = nil
@@ -96,7 +99,13 @@ end
 ---@param options? { on_error: fun(message, task: exhost.Task), deadline: number, actor: table }
 ---@return exhost.Task
 function async.spawn(fn, options, ...)
-  local task = { co = table.remove(idle) or coroutine.create(work), actor = async.actor() }
+  local co = idle[idle_count]
+  if co then
+    idle[idle_count], idle_count = nil, idle_count - 1
+  else
+    co = coroutine.create(work)
+  end
+  local task = { co = co, actor = async.actor() }
   if options then
     task.on_error, task.deadline = options.on_error, options.deadline
     task.actor = options.actor or task.actor

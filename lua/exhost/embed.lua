@@ -58,6 +58,8 @@ return function(options, host)
 
   -- A call that only has to wait does so without its task.
   local function park(call, method, params)
+    local known = rpc.METHODS[method]
+    if not known or not known.later then return nil end
     local abort = rpc.later(ex, method, params, function(...)
       parked[call] = nil
       host.answer(call, encode(method, ...))
