@@ -6,6 +6,7 @@ local http = require "exhost.http_core"
 local json = require "exhost.json"
 local loop = require "exhost.loop"
 local metrics = require "exhost.metrics"
+local sorted_keys = require "exhost.sorted_keys"
 
 local client = {}
 
@@ -42,10 +43,8 @@ function client.escape(value)
 end
 
 local function query(params)
-  local names, parts = {}, {}
-  for name in pairs(params or {}) do names[#names + 1] = name end
-  table.sort(names)
-  for i, name in ipairs(names) do
+  local parts = {}
+  for i, name in ipairs(sorted_keys(params)) do
     parts[i] = name .. "=" .. client.escape(params[name])
   end
   return #parts > 0 and "?" .. table.concat(parts, "&") or ""

@@ -1,20 +1,17 @@
 --- What the engine knows of a container's network, in DMS's form.
 
+local sorted_keys = require "exhost.sorted_keys"
+
 --- The network in use: the one its mode names, else the first by name.
 local function pick(networks, mode)
   if networks[mode] then return mode, networks[mode] end
-  local names = {}
-  for name in pairs(networks) do names[#names + 1] = name end
-  table.sort(names)
-  return names[1], networks[names[1]]
+  local first = sorted_keys(networks)[1]
+  return first, networks[first]
 end
 
 local function mapped(ports)
   local list = require("exhost.json").array {}
-  local keys = {}
-  for key in pairs(ports or {}) do keys[#keys + 1] = key end
-  table.sort(keys)
-  for _, key in ipairs(keys) do
+  for _, key in ipairs(sorted_keys(ports)) do
     local port, protocol = key:match("^(%d+)/(%w+)$")
     for _, binding in ipairs(type(ports[key]) == "table" and ports[key] or {}) do
       list[#list + 1] = { host_ip = binding.HostIp ~= "" and binding.HostIp or "0.0.0.0",

@@ -7,6 +7,7 @@ local loop = require "exhost.loop"
 local observe = require "exhost.observe"
 local state = require "exhost.state"
 local times = require "exhost.times"
+local sorted_keys = require "exhost.sorted_keys"
 
 local metrics = {}
 
@@ -40,10 +41,10 @@ end
 
 --- {a="1",b="2"}, sorted; "" without labels.
 local function label_text(labels)
-  local names, parts = {}, {}
-  for name in pairs(labels or {}) do names[#names + 1] = name end
-  table.sort(names)
-  for i, name in ipairs(names) do parts[i] = name .. '="' .. escape(labels[name]) .. '"' end
+  local parts = {}
+  for i, name in ipairs(sorted_keys(labels)) do
+    parts[i] = name .. '="' .. escape(labels[name]) .. '"'
+  end
   return #parts > 0 and "{" .. table.concat(parts, ",") .. "}" or ""
 end
 

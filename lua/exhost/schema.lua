@@ -13,6 +13,7 @@ local json = require "exhost.json"
 local scalars = require "exhost.schema.scalars"
 local suggest = require "exhost.schema.suggest"
 local text = require "exhost.text"
+local sorted_keys = require "exhost.sorted_keys"
 
 local schema = {}
 
@@ -50,13 +51,6 @@ local function is_object(value)
     if type(key) ~= "string" then return false end
   end
   return true
-end
-
-local function sorted_keys(t)
-  local keys = {}
-  for key in pairs(t) do keys[#keys + 1] = key end
-  table.sort(keys)
-  return keys
 end
 
 -- Each answers the normalised value, or nil and a message that begins with its path.

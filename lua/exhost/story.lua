@@ -3,6 +3,7 @@
 local signals = require "exhost.signals"
 local times = require "exhost.times"
 local units = require "exhost.units"
+local sorted_keys = require "exhost.sorted_keys"
 
 local SKIP = { at = true, event = true }
 local WIDTH, INDENT = 110, 13
@@ -26,13 +27,6 @@ local function word(value)
   return "'" .. shown:gsub("'", "'\\''") .. "'"
 end
 
-local function sorted(t)
-  local keys = {}
-  for key in pairs(t) do keys[#keys + 1] = key end
-  table.sort(keys)
-  return keys
-end
-
 local SIZES = { memory = true, disk = true }
 local NAMES = { ms = "took" }
 
@@ -49,7 +43,7 @@ end
 --- "key value" of each field that is no table, or a list of words.
 local function fields_of(t)
   local parts = {}
-  for _, key in ipairs(sorted(t)) do
+  for _, key in ipairs(sorted_keys(t)) do
     local value = t[key]
     if type(value) == "table" and value[1] ~= nil and type(value[1]) ~= "table" then
       local words = {}
@@ -81,7 +75,7 @@ local function policy_lines(event)
   local parts = {}
   for _, policy in ipairs(event.policies or {}) do
     local said = {}
-    for _, field in ipairs(sorted(event.set or {})) do
+    for _, field in ipairs(sorted_keys(event.set or {})) do
       local from = table.concat(event.set[field], ", ")
       if from:find(policy.name .. ".lua:", 1, true) then
         said[#said + 1] = string.format("%s (%s)", field, from)
@@ -97,7 +91,7 @@ end
 local function put_more(lines, event)
   local function head(name) return (" "):rep(INDENT) .. string.format("%-14s", name) end
   for _, line in ipairs(policy_lines(event)) do put_wrapped(lines, head "policy", { line }) end
-  for _, key in ipairs(sorted(event)) do
+  for _, key in ipairs(sorted_keys(event)) do
     local value = event[key]
     local is_own = key == "policies" or key == "set"
     if type(value) == "table" and not is_own and (value[1] == nil or type(value[1]) == "table") then

@@ -7,15 +7,9 @@ local policy = require "exhost.policy"
 local request = require "exhost.request"
 local scratch = require "support.scratch"
 local worker = require "exhost.policy.worker"
+local fs = require "exhost.fs"
 
-local function read(path)
-  local file = assert(io.open(path))
-  local text = file:read("*a")
-  file:close()
-  return text
-end
-
-local text = read("policies/types/policy.lua") .. "\n"
+local text = fs.read("policies/types/policy.lua") .. "\n"
 
 --- The fields of a class: what each is said to be.
 local function class(name)
@@ -46,7 +40,7 @@ describe("the types of policies", function()
       local ok, err = fields.check { HostConfig = { [field] = sample } }
       assert.is_true(ok, err)
     end
-    local own = read("backends/docker/fields.lua"):match("local HOST = record (%b{})")
+    local own = fs.read("backends/docker/fields.lua"):match("local HOST = record (%b{})")
     local flat = own:sub(2, -2):gsub("%b{}", "{}") -- its own fields only
     for field in flat:gmatch("(%u%w+) = ") do assert.is_string(list[field], field) end
   end)

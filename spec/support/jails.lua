@@ -3,6 +3,7 @@
 local fs = require "exhost.fs"
 local jailer = require "backends.firecracker.jailer"
 local machines = require "support.machines"
+local shell = require "support.shell"
 local state = require "exhost.state"
 
 local jails = {}
@@ -31,12 +32,7 @@ function jails.with(body, more)
   return machines.with(body, { backends = { firecracker = own } })
 end
 
-function jails.shell(command)
-  local pipe = io.popen(command)
-  local text = pipe:read "*a"
-  pipe:close()
-  return text
-end
+jails.shell = shell
 
 --- The machine's folder.
 function jails.folder(path, id)

@@ -4,6 +4,7 @@ local diff = require "exhost.diff"
 local json = require "exhost.json"
 local request = require "exhost.cli.request"
 local served = require "exhost.cli.served"
+local sorted_keys = require "exhost.sorted_keys"
 
 local options = { { "--diff", key = "diff", value = "REQUEST",
   help = "print where the plan for this request (JSON) differs" } }
@@ -45,12 +46,8 @@ end
 --- A line for each field: its value, and where that comes from.
 local function print_body(ctx, plan)
   local body = plan.sent and plan.body[plan.sent] or plan.body
-  local fields, width = {}, 0
-  for field in pairs(plan.origin) do
-    fields[#fields + 1] = field
-    width = math.max(width, #field)
-  end
-  table.sort(fields)
+  local fields, width = sorted_keys(plan.origin), 0
+  for _, field in ipairs(fields) do width = math.max(width, #field) end
   for _, field in ipairs(fields) do
     ctx:print(string.format("%-" .. width .. "s  %s  ← %s", field,
       json.encode(value_at(body, field)), table.concat(plan.origin[field], ", ")))

@@ -7,6 +7,7 @@ local machines = require "support.machines"
 local real = require "support.real"
 local scratch = require "support.scratch"
 local system = require "exhost.system"
+local shell = require "support.shell"
 
 local HEADERS = "\r\nServer: Firecracker API\r\nConnection: keep-alive\r\n"
 local NOT_AFTER = "The requested operation is not supported after starting the microVM."
@@ -34,13 +35,6 @@ local RECORDED = {
 }
 
 ffi.cdef "int socket(int, int, int); int connect(int, const void *, unsigned);"
-
-local function shell(command)
-  local pipe = io.popen(command)
-  local text = pipe:read "*a"
-  pipe:close()
-  return text
-end
 
 local function ask(socket, row)
   local body = row[3] and "-H 'Content-Type: application/json' -d '" .. row[3] .. "'" or ""

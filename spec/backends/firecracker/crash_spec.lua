@@ -10,16 +10,10 @@ local jails = require "support.jails"
 local machines = require "support.machines"
 local processes = require "crash.processes"
 local scratch = require "support.scratch"
+local shell = require "support.shell"
 
 local JAILER = jails.possible() and jails.JAILER or ""
 local MOST = 200 -- of the things that a start does
-
-local function shell(command)
-  local pipe = io.popen(command)
-  local text = pipe:read "*a"
-  pipe:close()
-  return text
-end
 
 local function request(path, id)
   return { job_id = id, execution_id = id, stop_grace = 1, results_dir = path .. "/" .. id,
