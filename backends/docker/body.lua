@@ -73,6 +73,14 @@ local function restart(params)
   return { Name = name, MaximumRetryCount = name == "on-failure" and ON_FAILURE_RETRIES or nil }
 end
 
+--- Whether an engine may start the container of such a body again by itself.
+---@param create table as it is sent
+---@return boolean
+function body.restarts(create)
+  local policy = create.HostConfig.RestartPolicy
+  return policy ~= nil and policy.Name ~= nil and policy.Name ~= "" and policy.Name ~= "no"
+end
+
 local function host_config(asked, labels, unenforced, has_quotas)
   local params, host = asked.engine_spec.params, {}
   limits(host, asked, unenforced, has_quotas)

@@ -118,6 +118,7 @@ local function shim_items(self, execution, id, more)
   add("container", id)
   add("api", self.api.version)
   add("tty", made.create.Tty and 1 or 0)
+  add("once", body.restarts(made.create) and 0 or 1)
   add("log_limit", settings.log_limit)
   if made.timeout and not more then add("deadline", loop.boottime(made.timeout)) end
   add("stop_signal", 0)

@@ -22,6 +22,16 @@ static void fail(xh_call *call, int error) {
   end(call, XH_CALL_FAILED, error);
 }
 
+static void write_request(xh_call *call) {
+  size_t left = call->size - call->sent;
+  ssize_t done =
+    send(call->fd, call->request + call->sent, left, MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (done >= 0)
+    call->sent += (size_t)done;
+  else if (errno != EAGAIN && errno != EINTR)
+    fail(call, errno);
+}
+
 void xh_call_begin(xh_call *call, const char *address, const char *method,
                    const char *path, uint64_t expires) {
   *call = (xh_call){.state = XH_CALL_BUSY, .fd = -1, .expires = expires};
@@ -33,24 +43,16 @@ void xh_call_begin(xh_call *call, const char *address, const char *method,
                     "Content-Length: 0\r\n\r\n");
   call->size = (size_t)(out.at - call->request);
   int fd = xh_dial(address);
-  if (fd < 0)
+  if (fd < 0) {
     fail(call, -fd);
-  else
-    call->fd = fd;
+    return;
+  }
+  call->fd = fd;
+  write_request(call); /* unless it is still connecting, there is nothing to wait for */
 }
 
 short xh_call_events(const xh_call *call) {
   return call->sent < call->size ? POLLOUT : POLLIN;
-}
-
-static void write_request(xh_call *call) {
-  size_t left = call->size - call->sent;
-  ssize_t done =
-    send(call->fd, call->request + call->sent, left, MSG_NOSIGNAL | MSG_DONTWAIT);
-  if (done >= 0)
-    call->sent += (size_t)done;
-  else if (errno != EAGAIN && errno != EINTR)
-    fail(call, errno);
 }
 
 static void take(xh_call *call, const char *data, size_t len, xh_call_sink sink,

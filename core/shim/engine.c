@@ -34,6 +34,7 @@ static void begin_out(xh_shim *s, uint64_t now) {
 }
 
 static void begin_wait(xh_shim *s, uint64_t now) {
+  xh_waited_begin(&s->engine->waited, &s->engine->waited_json);
   xh_engine_call_begin(s, XH_ENGINE_WAIT, "POST", "/wait?condition=next-exit",
                        now + ANSWER_MAX);
 }
@@ -82,7 +83,9 @@ void xh_engine_run(xh_shim *s) {
   xh_host_close(&s->host);
   xh_oom_open(&s->engine->oom, s->spec.engine.container);
   const xh_call *calls = s->engine->calls;
-  if (s->stop.active || calls[XH_ENGINE_OUT].state == XH_CALL_IDLE ||
+  /* What is asked now need not be when it ends, while somebody waits for that. */
+  if (s->stop.active || s->spec.engine.once ||
+      calls[XH_ENGINE_OUT].state == XH_CALL_IDLE ||
       calls[XH_ENGINE_WAIT].state == XH_CALL_IDLE)
     xh_engine_want(s->engine, XH_ENGINE_ASK, 0);
 }
@@ -126,7 +129,14 @@ static bool sink_ask(void *user, const char *data, size_t size) {
   return true;
 }
 
-static const xh_call_sink SINKS[XH_ENGINE_CALLS] = {sink_out, NULL, sink_ask, NULL};
+static bool sink_wait(void *user, const char *data, size_t size) {
+  xh_shim *s = user;
+  xh_json_take(&s->engine->waited_json, data, size);
+  return true;
+}
+
+static const xh_call_sink SINKS[XH_ENGINE_CALLS] = {sink_out, sink_wait, sink_ask,
+                                                    NULL};
 
 static void dispatch(xh_shim *s, const struct pollfd *fds, size_t count) {
   size_t size;

@@ -42,13 +42,15 @@ typedef struct xh_engine {
   xh_output output;
   xh_json json;
   xh_inspect coming, state; /* the answer that comes, and the last whole one */
-  xh_oom oom;               /* what the engine may lose */
-  uint64_t restarts;        /* the engine's count when the output was opened */
-  uint64_t first_seen;      /* when the engine first told the state */
-  bool orphan;              /* the host hung up before go */
-  bool broken;     /* a connection was cut: an end of output is not to be trusted */
-  bool removed;    /* somebody else did */
-  bool no_history; /* only what is put out from now on can be had */
+  xh_json waited_json;
+  xh_waited waited;
+  xh_oom oom;          /* what the engine may lose */
+  uint64_t restarts;   /* the engine's count when the output was opened */
+  uint64_t first_seen; /* when the engine first told the state */
+  bool orphan;         /* the host hung up before go */
+  bool broken;         /* a connection was cut: an end of output is not to be trusted */
+  bool removed;        /* somebody else did */
+  bool no_history;     /* only what is put out from now on can be had */
   uint64_t reattached;
   uint64_t
     lost_at;    /* realtime of the first cut since the output was last followed, or 0 */

@@ -100,6 +100,15 @@ static void settle_out(xh_shim *s, uint64_t now) {
   ended(s, XH_ENGINE_OUT, now, waits ? now + WAIT_LATE : 0);
 }
 
+/* Whether that answer to `wait` is all there is to know: it was seen to run, nothing
+ * went wrong since, it ended well by itself, and will not run again. */
+static bool ended_well(const xh_shim *s) {
+  const xh_engine *e = s->engine;
+  return s->spec.engine.once && s->phase == XH_RUNNING && e->state.known &&
+         !e->broken && !s->stop.noted && xh_json_complete(&e->waited_json) &&
+         e->waited.has_code && e->waited.code == 0 && !e->waited.failed;
+}
+
 static void settle_wait(xh_shim *s, uint64_t now) {
   xh_engine *e = s->engine;
   xh_call *call = &e->calls[XH_ENGINE_WAIT];
@@ -119,8 +128,12 @@ static void settle_wait(xh_shim *s, uint64_t now) {
       xh_engine_want(e, XH_ENGINE_ASK, 0);
     }
   }
-  if (call->state == XH_CALL_DONE)
+  if (call->state == XH_CALL_DONE && ended_well(s)) {
+    xh_inspect_end(&e->state, e->waited.code);
+    xh_engine_over(s, now);
+  } else if (call->state == XH_CALL_DONE) {
     ended(s, XH_ENGINE_WAIT, now, 0);
+  }
 }
 
 static void see_alive(xh_shim *s, uint64_t now) {
@@ -143,6 +156,10 @@ static void see_alive(xh_shim *s, uint64_t now) {
 
 static void judge(xh_shim *s, uint64_t now) {
   xh_engine *e = s->engine;
+  /* It ran when it was looked at; what made us want to know again came later. */
+  if (e->retry[XH_ENGINE_ASK].at != XH_NEVER && s->phase == XH_RUNNING &&
+      !xh_inspect_over(&e->state))
+    return;
   bool created = xh_inspect_created(&e->state);
   if (created && now < e->first_seen + START_MAX) {
     xh_engine_want(e, XH_ENGINE_ASK, now + START_ASK);

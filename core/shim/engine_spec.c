@@ -41,6 +41,8 @@ int xh_engine_spec_take(xh_engine_spec *spec, const char *key, const char *value
     return parse_bool(value, &spec->tty);
   if (strcmp(key, "reattach") == 0)
     return parse_bool(value, &spec->reattach);
+  if (strcmp(key, "once") == 0)
+    return parse_bool(value, &spec->once);
   if (strcmp(key, "skip_stdout") == 0)
     return parse_skip(value, &spec->skip[0]);
   if (strcmp(key, "skip_stderr") == 0)
@@ -52,7 +54,7 @@ bool xh_engine_spec_complete(const xh_engine_spec *spec) {
   if (spec->address != NULL)
     return spec->container != NULL && spec->api != NULL;
   return spec->container == NULL && spec->api == NULL && !spec->tty &&
-         !spec->reattach && spec->skip[0] == 0 && spec->skip[1] == 0;
+         !spec->reattach && !spec->once && spec->skip[0] == 0 && spec->skip[1] == 0;
 }
 
 bool xh_engine_spec_has(const xh_engine_spec *spec, uint64_t minor) {

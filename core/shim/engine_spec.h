@@ -13,6 +13,7 @@ typedef struct xh_engine_spec {
   const char *api; /* "1.41" */
   bool tty;
   bool reattach;    /* it may run, or be over: no *go* is awaited */
+  bool once;        /* no restart policy: its first end is its last */
   uint64_t skip[2]; /* bytes of this execution that the logs have already */
 } xh_engine_spec;
 

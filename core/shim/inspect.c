@@ -58,6 +58,27 @@ void xh_inspect_begin(xh_inspect *i, xh_json *json) {
   *json = (xh_json){.fn = take, .user = i};
 }
 
+static void take_waited(void *user, const char *key, const char *inner,
+                        const char *value, bool is_string) {
+  xh_waited *w = user;
+  if (strcmp(key, "StatusCode") == 0 && inner == NULL && !is_string)
+    w->has_code = xh_text_parse(value, 10, &w->code);
+  else if (strcmp(key, "Error") == 0 && strcmp(value, "null") != 0)
+    w->failed = true;
+}
+
+void xh_waited_begin(xh_waited *w, xh_json *json) {
+  *w = (xh_waited){0};
+  *json = (xh_json){.fn = take_waited, .user = w};
+}
+
+void xh_inspect_end(xh_inspect *i, uint64_t code) {
+  i->running = false;
+  i->has_code = true;
+  i->code = code;
+  copy(i->status, sizeof i->status, "exited");
+}
+
 bool xh_inspect_created(const xh_inspect *i) {
   return !i->running && strcmp(i->status, "created") == 0;
 }

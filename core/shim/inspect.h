@@ -18,8 +18,18 @@ typedef struct xh_inspect {
   char error[XH_JSON_VALUE];
 } xh_inspect;
 
+/* The answer to `wait`. */
+typedef struct xh_waited {
+  bool has_code, failed; /* failed: it also says why waiting did */
+  uint64_t code;
+} xh_waited;
+
 /* Make ready for an answer, whose body is then given to xh_json_take. */
 void xh_inspect_begin(xh_inspect *i, xh_json *json);
+void xh_waited_begin(xh_waited *w, xh_json *json);
+
+/* What is known of it is from while it ran; now it has ended with this code. */
+void xh_inspect_end(xh_inspect *i, uint64_t code);
 
 /* It was never started. */
 bool xh_inspect_created(const xh_inspect *i);

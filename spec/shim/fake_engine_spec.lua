@@ -254,6 +254,55 @@ describe("a shim's engine", function()
     end))
 end)
 
+describe("a container that its engine starts once", function()
+  local ENDS = { { out = "one\n" }, { sleep = 50 } }
+
+  --- Run it; answers the exit file and how often the engine was asked for its state.
+  local function asked(e, dir)
+    local exit, out = run(e, dir, { { "once", 1 } })
+    assert.equal("one\n", out)
+    local count = 0
+    for _, request in ipairs(e:requests()) do
+      if request:find("^GET .*/json$") then count = count + 1 end
+    end
+    return exit, count
+  end
+
+  it("is known from while it ran and from the end of the wait", with({
+    script = { ENDS[1], ENDS[2], { exit = 0 } } }, function(e, dir)
+    local exit, count = asked(e, dir)
+    assert.same({ "0", "2026-01-02T03:04:05.6Z", nil, 1 },
+      { exit.code, exit.engine_started_at, exit.engine_finished_at, count })
+    assert.is_nil(exit.gaps or exit.removed or exit.engine_error)
+  end))
+
+  it("is asked for after an end that needs a reason", with({
+    script = { ENDS[1], ENDS[2], { exit = 3 } } }, function(e, dir)
+    local exit, count = asked(e, dir)
+    assert.same({ "3", "2026-01-02T03:04:06.7Z", 2 }, { exit.code, exit.engine_finished_at, count })
+  end))
+
+  it("is asked for where the wait itself went wrong", with({ wait_error = "no longer",
+    script = { ENDS[1], ENDS[2], { exit = 0 } } }, function(e, dir)
+    local exit, count = asked(e, dir)
+    assert.same({ "0", 2 }, { exit.code, count })
+  end))
+
+  it("may end before the engine is asked while it runs", with({
+    script = { ENDS[1], { exit = 0 } } }, function(e, dir)
+    local exit, count = asked(e, dir)
+    assert.equal("0", exit.code)
+    assert.truthy(count >= 1)
+    assert.is_nil(exit.gaps or exit.reattached)
+  end))
+
+  it("may outlive its engine", with({ script = { ENDS[1], { sleep = 20 }, { die = 200 },
+    { sleep = 600 }, { exit = 0 } } }, function(e, dir)
+    local exit = asked(e, dir)
+    assert.same({ "0", "1", nil }, { exit.code, exit.reattached, exit.gaps })
+  end))
+end)
+
 describe("a container that was left by its shim", function()
   it("is taken up again where the logs end", with({ state = { status = "running" },
     script = { { out = "one\n" }, { err = "E" } } }, function(e, dir)
@@ -417,6 +466,7 @@ describe("a shim's spec of an engine", function()
       items({ "tty", 1 }, nil, nil, "1."), items({ "tty", 1 }, nil, nil, "1.41/"),
       { { "engine", "unix:/x" }, { "api", "1.41" } },
       { { "argv", "/bin/true" }, { "container", "x" } },
+      { { "argv", "/bin/true" }, { "once", 1 } }, items { "once", 2 },
     } do
       local speaking = engine.speak(dir, bad)
       local line = wait_until(function() return speaking.lines[1] end)

@@ -6,7 +6,8 @@
 -- after which the engine starts it again, { die = ms } for the engine's own death and how long
 -- it is gone), state (fields of State to begin with), cut ({ attach = n } cuts that kind's first
 -- answer after n bytes), status ({ wait = { 500, 500 } } answers so first),
--- raw ({ json = "…" } is all of that kind's first answer), dribble (bytes a write), log (what
+-- raw ({ json = "…" } is all of that kind's first answer), wait_error (what /wait tells beside
+-- the code), dribble (bytes a write), log (what
 -- /logs answers instead of all that was put out), tty, deaf (ignores stops), tls (speaks
 -- nothing else), many (so many containers instead of the one, and more about them:
 -- fake_containers.lua).
@@ -103,7 +104,8 @@ end
 local function ended(code)
   container.code = code
   each("wait", function(c)
-    push(c, chunk('{"Error":null,"StatusCode":' .. code .. "}\n") .. "0\r\n\r\n")
+    local failed = options.wait_error and '{"Message":"' .. options.wait_error .. '"}' or "null"
+    push(c, chunk('{"Error":' .. failed .. ',"StatusCode":' .. code .. "}\n") .. "0\r\n\r\n")
     c.last = true
   end)
   each("attach", function(c) c.last = true end)
