@@ -45,10 +45,6 @@ end
 return function(backend, execution, exit)
   local api = backend.api
   local evidence = {}
-  for _, limit in ipairs(execution.plan.unenforced or {}) do
-    evidence.unenforced = evidence.unenforced or json.array {}
-    table.insert(evidence.unenforced, limit)
-  end
   if is_plain(exit) then
     evidence.container, evidence.image = execution.record.container, execution.record.image
     return evidence

@@ -10,7 +10,6 @@ local groups = require "exhost.groups"
 local host = require "backends.firecracker.host"
 local jail = require "backends.firecracker.jail"
 local jailer = require "backends.firecracker.jailer"
-local json = require "exhost.json"
 local live = require "backends.firecracker.live"
 local loop = require "exhost.loop"
 local machine = require "backends.firecracker.machine"
@@ -211,10 +210,6 @@ function Firecracker:conclude(execution, exit)
     if images then images:close() end
     drives.drop_inputs(dir, execution.plan)
     dir:close()
-  end
-  for _, limit in ipairs(execution.plan.unenforced or {}) do
-    evidence.unenforced = evidence.unenforced or json.array {}
-    table.insert(evidence.unenforced, limit)
   end
   return evidence
 end

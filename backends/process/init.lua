@@ -136,10 +136,6 @@ end
 function Process:conclude(execution, exit)
   local evidence = {}
   self.samples[execution.id] = nil
-  for _, limit in ipairs(execution.plan.unenforced or {}) do
-    evidence.unenforced = evidence.unenforced or json.array {}
-    table.insert(evidence.unenforced, limit)
-  end
   if exit then return evidence end
   async.shield(10, function()
     if execution.handle and execution.handle ~= "none" then

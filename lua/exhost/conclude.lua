@@ -93,10 +93,12 @@ function conclude.run(executor, view, locked)
       evidence, why, kind = backend:conclude(executor:execution(view), exit)
     end
     if evidence then
+      evidence.unenforced = (view.record or {}).unenforced -- limits, as the start was planned
       local r = result.from(exit, evidence, {})
       r.expires_at = conclude.expiry(executor.settings.retention)
       r.execution_id, r.job_id = view.id, view.record and view.record.job_id
       ok, why, kind = async.shield(STORE_SECONDS, store_result, executor, view, r)
+      if ok then view.state, view.is_new = "concluded", true end -- nobody else had the lock
     else
       ok = nil
     end

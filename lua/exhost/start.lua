@@ -172,6 +172,7 @@ local function new_files(plan)
     execution_id = asked.execution_id, created_at = loop.timestamp(),
     persist_logs_duration = asked.persist_logs_duration, warnings = plan.warnings,
     stop_grace = asked.stop_grace, stop_signal = asked.stop_signal,
+    unenforced = #(plan.body.unenforced or {}) > 0 and plan.body.unenforced or nil,
   }
   return record, {
     ["request.json"] = json.encode(request.for_disk(asked)),

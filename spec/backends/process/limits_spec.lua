@@ -76,3 +76,19 @@ describe("process: limits", function()
     assert.matches("below 6291456", err)
   end)
 end)
+
+describe("process: a limit that cannot be kept", function()
+  it("is told by the plan and by the result", c.with(function(ex)
+    local asked = c.request({ "true" }, { resources = { disk = { size = 1024 * MIB } } })
+    local told = { "disk limit (a process has no disk of its own)" }
+    local planned = assert(ex:plan(asked)).body.unenforced
+    assert.same(told, { planned[#planned] })
+    local kept = assert(ex:run(asked)).evidence.unenforced
+    assert.same(planned, kept)
+  end))
+
+  it("is told of nothing where there is none", c.with(function(ex)
+    local result = assert(ex:run(c.request { "true" }))
+    assert.is_nil(result.evidence.unenforced)
+  end))
+end)
