@@ -133,6 +133,15 @@ function Shim:go()
   return tonumber(pid)
 end
 
+--- Say that the workload runs, where it is not the shim that starts it: there is no answer
+--- to wait for.
+---@return true? ok nil: the shim is gone
+function Shim:tell_go()
+  local ok = self.channel and self.channel:send("go")
+  self:close()
+  return ok and true or nil
+end
+
 --- Hang up. A shim that was not told *go* leaves, and nothing ran.
 function Shim:close()
   if self.channel then self.channel:close() end

@@ -120,31 +120,33 @@ function start.explain(plan, data)
   return message, "engine"
 end
 
---- The engine's start, where starting is not the shim's. What fails here has not run.
+local function started(executor, view, pid)
+  view.record.started_at, view.record.pid = loop.timestamp(), pid
+  phase(view, "running")
+  executor:event(view, "started", { pid = pid })
+  return true
+end
+
+--- The engine's start, where starting is not the shim's. What fails here has not run; what
+--- does not runs, whatever became of the shim: who looks next gives it another one.
 local function engine_start(executor, view, plan, ready)
-  if not plan.backend.start then return true end
   local ok, err, code, data = plan.backend:start(executor:execution(view, plan))
-  if not ok then ready:close() end
-  return ok, err, code, data
+  if not ok then
+    ready:close()
+    return nil, err, code, data
+  end
+  if not ready:tell_go() then executor:event(view, "shim_lost") end
+  return started(executor, view)
 end
 
 local function run(executor, view, plan)
   local ready, err, code, data = prepare(executor, view, plan)
   if not ready then return nil, err, code, data end
   return async.shield(GO_SECONDS, function()
-    local begun, problem, word, facts = engine_start(executor, view, plan, ready)
-    if not begun then return nil, problem, word, facts end
+    if plan.backend.start then return engine_start(executor, view, plan, ready) end
     local pid, why, kind, more = ready:go()
-    local goes_on = plan.backend.start and plan.backend.reattach
-    -- An engine runs it, whatever became of the shim: who looks next gives it another one.
-    if not pid and goes_on then executor:event(view, "start_unanswered", { why = why }) end
-    if pid or goes_on then
-      view.record.started_at, view.record.pid = loop.timestamp(), pid
-      phase(view, "running")
-      executor:event(view, "started", { pid = pid })
-      return true
-    end
-    if more and more.never_ran and not plan.backend.start then return nil, why, kind end
+    if pid then return started(executor, view, pid) end
+    if more and more.never_ran then return nil, why, kind end
     if more and more.step then
       why, kind = start.explain(plan, more)
       return nil, why, kind, more -- the shim says that nothing ran
