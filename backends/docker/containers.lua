@@ -134,7 +134,8 @@ end
 
 --- Networks or volumes that carry our label.
 local function remove_kind(self, path, key, id, failures)
-  local answer = self.api:call("GET", path, { query = { filters = ours(self) } })
+  local answer, err = self.api:call("GET", path, { query = { filters = ours(self) } })
+  if not answer then failures[#failures + 1] = path:sub(2) .. ": list: " .. err end
   local things = type(answer) == "table" and (key and answer[key] or not key and answer)
   for _, thing in ipairs(type(things) == "table" and things or {}) do
     local ok, why, code = self.api:call("DELETE", path .. "/" .. client.escape(thing[id]))

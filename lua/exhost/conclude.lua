@@ -163,17 +163,25 @@ end
 
 --- Undo a start that never let the workload run: nothing stays but its events. The
 --- caller holds the lock. Suspends.
+---@return true? ok, string? err, string? code
+---@return string? left why what the backend had made could not be removed
 function conclude.roll_back(executor, view, why)
   executor:event(view, "rolled_back", { why = why })
   local record = view.record
   local backend = executor:backend(record and record.backend)
+  local left
   if backend and record and record.handle then
-    backend:remove(record.handle, executor:execution(view))
+    local gone, problem = backend:remove(record.handle, executor:execution(view))
+    if not gone then
+      left = tostring(problem)
+      executor:event(view, "left_behind", { why = left })
+    end
   end
   executor.state:keep_failed(view.id, view.dir:read(events.FILE) or "")
   free_gpus(executor, view)
   executor.state:release_job(record and record.job_id, view.id)
-  return executor.state:discard(view.id)
+  local ok, err, code = executor.state:discard(view.id)
+  return ok, err, code, left
 end
 
 return conclude

@@ -211,7 +211,8 @@ function start.run(executor, plan)
     err = string.format("start %s execution %s: %s", plan.name, id, err)
     async.shield(CLEANUP_SECONDS, function()
       executor:event(view, "start_failed", { message = err, code = code })
-      conclude.roll_back(executor, view, err)
+      local _, _, _, left = conclude.roll_back(executor, view, err)
+      if left then err = err .. "; what was made for it is left behind: " .. left end
     end)
   end
   lock:close()

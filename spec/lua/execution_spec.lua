@@ -51,6 +51,25 @@ describe("the table of an execution", function()
   end)
 end)
 
+describe("a start that fails", function()
+  it("says what could not be undone, and frees its ids", c.with(function(ex)
+    local request, backend = c.request { "/no/such/program" }, assert(ex:backend())
+    local remove = backend.remove
+    function backend.remove() return nil, "it is stuck", "io" end
+    local _, err, code = ex:start(request)
+    backend.remove = remove
+    assert.matches("/no/such/program.*; what was made for it is left behind: it is stuck$", err)
+    assert.equal("engine", code)
+    local told
+    for _, event in ipairs(ex:why(request.execution_id)) do
+      if event.event == "left_behind" then told = event.why end
+    end
+    assert.equal("it is stuck", told)
+    request.engine_spec.params.cmd = { "true" }
+    assert.equal(0, ex:run(request).exit_code)
+  end))
+end)
+
 describe("an execution whose host died", function()
   it("before anything ran is rolled back, and its id is free", c.with(function(ex)
     local request = c.request(c.sh("exit 5"))

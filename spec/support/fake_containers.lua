@@ -1,6 +1,6 @@
 --- Many ended containers of one executor, for the fake engine: what it answers to requests for
 -- them. Options: many (how many), owner (the executor's id), stuck (so many of the newest cannot
--- be removed).
+-- be removed), unlisted (networks cannot be listed).
 
 local fake_containers = {}
 
@@ -38,6 +38,7 @@ function fake_containers.new(options)
   return function(method, path)
     local rest = path:match("^/v[%d.]+(/.*)$") or ""
     if rest:find("^/containers/json") then return list(rest) end
+    if rest:find("^/networks") and options.unlisted then return 500, '{"message":"no store"}' end
     if rest:find("^/networks") then return 200, "[]" end
     if rest:find("^/volumes") then return 200, '{"Volumes":[]}' end
     local id = rest:match("^/containers/(%x+)")
