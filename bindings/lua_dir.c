@@ -272,6 +272,7 @@ static const luaL_Reg DIR_METHODS[] = {
   {"create", xh_lua_dir_create},
   {"link_once", xh_lua_dir_link_once},
   {"link_synced", xh_lua_dir_link_synced},
+  {"sync", xh_lua_dir_sync},
   {"rename_new", dir_rename_new},
   {"append", xh_lua_dir_append},
   {"fifo_write", dir_fifo_write},

@@ -1,14 +1,8 @@
 /* lua_dirfile.c - module exhost.dir: the files below a folder, read and written. */
 #include "lua_dir.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "file.h"
 #include "members.h"
@@ -109,12 +103,12 @@ int xh_lua_dir_read_at(lua_State *L) {
   return 1;
 }
 
-/* dir:write(name, data [, sync]): the file is replaced as a whole. */
+/* dir:write(name, data): the file is replaced as a whole. */
 int xh_lua_dir_write(lua_State *L) {
   size_t len;
   int dir = xh_check_dir(L, 1);
   const char *name = xh_check_name(L, 2), *data = luaL_checklstring(L, 3, &len);
-  return xh_push_result(L, xh_file_write(dir, name, data, len, lua_toboolean(L, 4)));
+  return xh_push_result(L, xh_file_write(dir, name, data, len));
 }
 
 /* dir:create(name, data): not atomic, for a folder that nobody else looks at yet. */
@@ -125,73 +119,12 @@ int xh_lua_dir_create(lua_State *L) {
   return xh_push_result(L, xh_file_create(dir, name, data, len));
 }
 
-/* dir:link_once(name, data [, sync]): EEXIST when somebody was first. */
+/* dir:link_once(name, data): EEXIST when somebody was first. */
 int xh_lua_dir_link_once(lua_State *L) {
   size_t len;
   int dir = xh_check_dir(L, 1);
   const char *name = xh_check_name(L, 2), *data = luaL_checklstring(L, 3, &len);
-  return xh_push_result(L,
-                        xh_file_link_once(dir, name, data, len, lua_toboolean(L, 4)));
-}
-
-typedef struct sync_job {
-  uv_work_t work;
-  xh_lua *x;
-  xh_ref done;
-  int dir, result; /* dir is our duplicate */
-  char name[NAME_MAX + 1];
-  size_t len;
-  char data[];
-} sync_job;
-
-static void link_synced(uv_work_t *work) {
-  sync_job *j = work->data;
-  j->result = xh_file_link_once(j->dir, j->name, j->data, j->len, true);
-}
-
-static void linked_synced(uv_work_t *work, int status) {
-  sync_job *j = work->data;
-  xh_lua *x = j->x;
-  int err = status < 0 ? status : j->result;
-  close(j->dir);
-  if (x->L != NULL) {
-    xh_ref_push(x, &j->done);
-    xh_ref_clear(x, &j->done);
-    xh_lua_call(x, xh_push_result(x->L, err));
-  }
-  free(j);
-}
-
-/* dir:link_synced(name, data, done): as link_once with sync, off the loop, since a
- * disk may take its time; done(true | nil, message, name). */
-int xh_lua_dir_link_synced(lua_State *L) {
-  size_t len;
-  int dir = xh_check_dir(L, 1);
-  const char *name = xh_check_name(L, 2), *data = luaL_checklstring(L, 3, &len);
-  luaL_checktype(L, 4, LUA_TFUNCTION);
-  if (strlen(name) > NAME_MAX)
-    return xh_push_error(L, UV_ENAMETOOLONG);
-  sync_job *j = calloc(1, sizeof *j + len);
-  if (j == NULL)
-    return xh_push_error(L, UV_ENOMEM);
-  j->work.data = j;
-  j->x = xh_lua_from(L);
-  j->dir = fcntl(dir, F_DUPFD_CLOEXEC, 3);
-  j->len = len;
-  memcpy(j->data, data, len);
-  snprintf(j->name, sizeof j->name, "%s", name);
-  int err = j->dir < 0
-              ? -errno
-              : uv_queue_work(&j->x->loop->uv, &j->work, link_synced, linked_synced);
-  if (err < 0) {
-    if (j->dir >= 0)
-      close(j->dir);
-    free(j);
-    return xh_push_error(L, err);
-  }
-  xh_ref_set(j->x, L, &j->done, 4);
-  lua_pushboolean(L, 1);
-  return 1;
+  return xh_push_result(L, xh_file_link_once(dir, name, data, len, false));
 }
 
 /* dir:append(name, data [, limit]) -> true, or false when it would pass the limit. */

@@ -117,6 +117,23 @@ int xh_dir_list(int dir, xh_buffer *out) {
   return count;
 }
 
+static int sync_file(int dir, const char *name) {
+  int fd = xh_file_open(dir, name);
+  if (fd < 0)
+    return fd;
+  int err = fsync(fd) == 0 ? 0 : -errno;
+  close(fd);
+  return err;
+}
+
+int xh_dir_sync(int dir, const char *names, size_t len) {
+  int err = 0;
+  for (const char *end = names + len; err == 0 && names < end;
+       names += strlen(names) + 1)
+    err = sync_file(dir, names);
+  return err == 0 && fsync(dir) != 0 ? -errno : err;
+}
+
 /* A removal of one tree. A folder deeper than DEEPEST_TREE is moved up to the top of
  * the tree, for another round: each level on the way holds a descriptor. */
 typedef struct removal {

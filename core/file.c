@@ -146,8 +146,7 @@ static int write_all(int fd, const void *data, size_t len) {
 
 /* A temporary file no other writer uses: pid, thread and time are in its name, and
  * O_EXCL decides. The name starts with a dot, so that listings can skip it. */
-static int write_temporary(int dir, char name[64], const void *data, size_t len,
-                           bool sync) {
+static int write_temporary(int dir, char name[64], const void *data, size_t len) {
   struct timespec now;
   int fd;
   do {
@@ -160,8 +159,6 @@ static int write_temporary(int dir, char name[64], const void *data, size_t len,
     return last_error();
   /* The umask is the caller's; the mode is ours. */
   int err = fchmod(fd, 0600) == 0 ? write_all(fd, data, len) : last_error();
-  if (err == 0 && sync && fdatasync(fd) != 0)
-    err = last_error();
   if (close(fd) != 0 && err == 0)
     err = last_error();
   if (err < 0)
@@ -183,11 +180,11 @@ static int replace(int dir, const char *temporary, const char *name) {
   return renameat(dir, temporary, dir, name) == 0 ? 0 : last_error();
 }
 
-int xh_file_write(int dir, const char *name, const void *data, size_t len, bool sync) {
+int xh_file_write(int dir, const char *name, const void *data, size_t len) {
   char temporary[64];
   if (!is_component(name))
     return UV_EINVAL;
-  int err = write_temporary(dir, temporary, data, len, sync);
+  int err = write_temporary(dir, temporary, data, len);
   if (err < 0)
     return err;
   err = replace(dir, temporary, name);
@@ -219,7 +216,7 @@ int xh_file_link_once(int dir, const char *name, const void *data, size_t len,
   char temporary[64];
   if (!is_component(name))
     return UV_EINVAL;
-  int err = write_temporary(dir, temporary, data, len, false);
+  int err = write_temporary(dir, temporary, data, len);
   if (err < 0)
     return err;
   if (linkat(dir, temporary, dir, name, 0) != 0)

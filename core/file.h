@@ -4,7 +4,8 @@
  * held open: openat with O_NOFOLLOW|O_CLOEXEC, so that a symlink planted by a job
  * or a folder renamed meanwhile cannot lead us elsewhere (design.md section 13).
  * A `name` is one path component; anything with '/' in it, "." and ".." are
- * UV_EINVAL. All calls are local and short, and made on the loop thread. */
+ * UV_EINVAL. All calls are local and short, and made on the loop thread, but for those
+ * that sync: a disk may take its time, so they belong in the thread pool. */
 #ifndef XH_FILE_H
 #define XH_FILE_H
 
@@ -38,6 +39,11 @@ int xh_dir_is_private(int dir);
  * appended to out. Returns their number. */
 int xh_dir_list(int dir, xh_buffer *out);
 
+/* Wait until the content of some regular files below dir and then dir's own entries are
+ * on the disk. names: NUL-terminated, one after the other, len bytes in all; 0 for the
+ * folder alone. Stops at the first error. Blocks. */
+int xh_dir_sync(int dir, const char *names, size_t len);
+
 /* Remove name below dir, a folder with all that is in it; never follows a symlink
  * and never leaves the file system. A name that is not there is no error. */
 int xh_dir_remove_tree(int dir, const char *name);
@@ -64,9 +70,9 @@ int xh_file_read(int dir, const char *name, size_t max, xh_buffer *out);
 ssize_t xh_file_read_at(int dir, const char *name, off_t offset, char *into,
                         size_t len);
 
-/* Replace the file's content: written to a temporary name, optionally synced, then
- * renamed, so that a reader sees the old or the new content and nothing between. */
-int xh_file_write(int dir, const char *name, const void *data, size_t len, bool sync);
+/* Replace the file's content: written to a temporary name, then renamed, so that a
+ * reader sees the old or the new content and nothing between. */
+int xh_file_write(int dir, const char *name, const void *data, size_t len);
 
 /* Make the file with this content where nobody looks yet: not atomic. UV_EEXIST when
  * the name is taken. */
@@ -74,7 +80,8 @@ int xh_file_create(int dir, const char *name, const void *data, size_t len);
 
 /* Make the file with this content, or UV_EEXIST when the name is taken. The file
  * appears whole or not at all: a temporary file is linked to the name, so of several
- * writers, in any number of processes, exactly one wins. */
+ * writers, in any number of processes, exactly one wins. With sync it blocks until the
+ * file and its name are on the disk. */
 int xh_file_link_once(int dir, const char *name, const void *data, size_t len,
                       bool sync);
 

@@ -196,11 +196,11 @@ function state.read(dir)
 end
 
 --- Replace state.json.
-function state.write(dir, record, sync)
+function state.write(dir, record)
   record.format = state.FORMAT
   local content, err = json.encode(record)
   if not content then return nil, err, "internal" end
-  local ok, why = dir:write("state.json", content, sync)
+  local ok, why = dir:write("state.json", content)
   if not ok then return nil, "write state.json: " .. why, "io" end
   return true
 end

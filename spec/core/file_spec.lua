@@ -53,7 +53,7 @@ end)
 describe("dir:write", function()
   it("replaces the whole file, mode 0600 under any umask", scratch.with(function(dir, path)
     assert.is_true(dir:write("f", "one"))
-    assert.is_true(dir:write("f", "2", true))
+    assert.is_true(dir:write("f", "2"))
     assert.equal("2", dir:read("f"))
     local ran = command.lua([[
       local d = require("exhost.dir").open(...)
@@ -109,7 +109,7 @@ describe("dir:link_once and link_synced", function()
   it("let the first one win", scratch.with(function(dir)
     assert.is_true(dir:link_once("f", "1"))
     assert.same({ nil, "EEXIST: file already exists", "EEXIST" }, { dir:link_once("f", "2") })
-    assert.is_true(dir:link_once("g", "1", true))
+    assert.is_true(dir:link_once("g", "1"))
     assert.equal("1", dir:read("f"))
     assert.same(2, #dir:list())
   end))
@@ -164,6 +164,44 @@ describe("dir:link_once and link_synced", function()
     end
     assert.equal(1, won)
     assert.equal(tostring(winner):rep(50000), dir:read("result"))
+  end))
+end)
+
+describe("dir:sync", function()
+  local function synced(dir, names)
+    return async.await(function(done)
+      local ok, err, code = dir:sync(names, done)
+      if not ok then done(nil, err, code) end
+    end)
+  end
+
+  it("waits for files and the folder", scratch.with(function(dir)
+    dir:write("f", "1")
+    dir:write("g", "")
+    assert.is_true(synced(dir, { "f", "g" }))
+    assert.is_true(synced(dir, {}))
+  end))
+
+  it("answers what cannot be synced", scratch.with(function(dir)
+    dir:write("f", "1")
+    dir:mkdir("d")
+    dir:mkfifo("p")
+    assert.same({ nil, "ENOENT: no such file or directory", "ENOENT" },
+      { synced(dir, { "f", "missing" }) })
+    for _, name in ipairs { "d", "p" } do assert.equal("EINVAL", code_of(synced(dir, { name }))) end
+    for _, name in ipairs(BAD_NAMES) do assert.equal("EINVAL", code_of(synced(dir, { name }))) end
+    for _, arguments in ipairs { { "f", print }, { { "f" } }, { { 1 }, print }, { nil, print } } do
+      assert.has_error(function() dir:sync(arguments[1], arguments[2]) end)
+    end
+  end))
+
+  it("works on though the folder's handle is closed meanwhile", scratch.with(function(dir, path)
+    dir:write("f", "1")
+    local other = dirs.open(path)
+    assert.is_true(async.await(function(done)
+      assert(other:sync({ "f" }, done))
+      other:close()
+    end))
   end))
 end)
 

@@ -100,23 +100,29 @@ function Dir:members(name, keys, into) end
 function Dir:read_at(name, offset, len) end
 
 --- Replace the file: readers see the old or the new content, and nothing between.
----@param sync boolean?
 ---@return true?, string?, string?
-function Dir:write(name, data, sync) end
+function Dir:write(name, data) end
 
 --- Make the file where nobody looks yet: not atomic. EEXIST.
 ---@return true?, string?, string?
 function Dir:create(name, data) end
 
 --- Make the file whole, or EEXIST: of several writers one wins.
----@param sync boolean?
 ---@return true?, string?, string?
-function Dir:link_once(name, data, sync) end
+function Dir:link_once(name, data) end
 
---- The same with sync, off the loop.
+--- The same, and it is on the disk with its name. Off the loop; the folder may be closed
+--- meanwhile.
 ---@param done fun(ok: true?, message: string?, code: string?)
 ---@return true?, string?, string? queued
 function Dir:link_synced(name, data, done) end
+
+--- Regular files below the folder, and then the folder's own entries, are on the disk. Off
+--- the loop; the folder may be closed meanwhile.
+---@param names string[]
+---@param done fun(ok: true?, message: string?, code: string?)
+---@return true?, string?, string? queued
+function Dir:sync(names, done) end
 
 --- One write at the end; false when the file would pass `limit` bytes (0: none).
 ---@param limit number?
