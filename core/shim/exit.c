@@ -78,19 +78,25 @@ static void add_stop(xh_text *out, const xh_shim *s) {
     xh_text_count(out, "stop_killed", 1);
 }
 
-static int put(int dir, const char *text, size_t size) {
+/* A disk that cannot sync is no reason to keep the word of the end from hosts that wait
+ * for it: then it is as durable as without. */
+static int put(int dir, const char *text, size_t size, bool sync) {
   unlinkat(dir, TEMPORARY, 0);
   int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
   int fd = openat(dir, TEMPORARY, flags, 0600);
   if (fd < 0)
     return -errno;
   int err = xh_file_write(fd, text, size);
+  if (err == 0 && sync)
+    fsync(fd);
   if (close(fd) != 0 && err == 0)
     err = -errno;
   if (err == 0 && renameat(dir, TEMPORARY, dir, XH_FILE_EXIT) != 0)
     err = -errno;
   if (err < 0)
     unlinkat(dir, TEMPORARY, 0);
+  else if (sync)
+    fsync(dir);
   return err;
 }
 
@@ -101,9 +107,9 @@ static bool is_removed(int dir) {
 }
 
 /* The exit file is the only word of the end, so a full disk is waited for. */
-static void put_at_last(int dir, const char *text, size_t size) {
+static void put_at_last(int dir, const char *text, size_t size, bool sync) {
   int delay = FIRST_DELAY_MS;
-  while (put(dir, text, size) < 0 && !is_removed(dir)) {
+  while (put(dir, text, size, sync) < 0 && !is_removed(dir)) {
     poll(NULL, 0, delay);
     delay = delay * 2 < LAST_DELAY_MS ? delay * 2 : LAST_DELAY_MS;
   }
@@ -121,5 +127,5 @@ void xh_exit_write(xh_shim *s) {
   if (s->control.bad > 0)
     xh_text_count(&out, "bad_control", s->control.bad);
   s->source->evidence(s, &out);
-  put_at_last(s->dir, text, (size_t)(out.at - text));
+  put_at_last(s->dir, text, (size_t)(out.at - text), s->spec.sync != 0);
 }

@@ -158,6 +158,14 @@ uint64_t xh_log_next(const xh_log *log) {
   return xh_clock_first(xh_index_next(&log->index), log->warm_to);
 }
 
+void xh_log_sync(xh_log *log, int log_dir) {
+  const int files[] = {log->streams[0].file, log->streams[1].file, log->index.fd,
+                       log_dir};
+  for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+    if (fsync(files[i]) != 0 && log->sync_errno == 0)
+      log->sync_errno = errno;
+}
+
 void xh_log_evidence(const xh_log *log, xh_text *out) {
   static const char *const NAMES[][2] = {{"stdout_bytes", "stdout_dropped"},
                                          {"stderr_bytes", "stderr_dropped"}};
@@ -174,4 +182,6 @@ void xh_log_evidence(const xh_log *log, xh_text *out) {
     xh_text_count(out, "drop_errno", (uint64_t)error);
   if (log->streams[0].drop_limit || log->streams[1].drop_limit)
     xh_text_count(out, "drop_limit", 1);
+  if (log->sync_errno != 0)
+    xh_text_count(out, "sync_errno", (uint64_t)log->sync_errno);
 }

@@ -24,6 +24,7 @@ typedef struct xh_log {
   xh_stream streams[2]; /* stdout, stderr */
   xh_index index;
   uint64_t limit;   /* per file, 0 = none */
+  int sync_errno;   /* the first one */
   char *buffer;     /* shared by both streams */
   uint64_t warm_to; /* when the buffer's memory goes back, XH_NEVER if it is */
 } xh_log;
@@ -56,6 +57,10 @@ void xh_log_finish(xh_log *log);
 /* Work that is due, and when that will be. */
 void xh_log_tick(xh_log *log, uint64_t now);
 uint64_t xh_log_next(const xh_log *log);
+
+/* Wait until the three files, and the folder of the logs, are on the disk. What fails
+ * is told in the evidence. */
+void xh_log_sync(xh_log *log, int log_dir);
 
 /* Byte counts for the exit file. */
 void xh_log_evidence(const xh_log *log, xh_text *out);

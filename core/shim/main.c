@@ -111,6 +111,8 @@ static int supervise(xh_shim *s) {
     return 1;
   s->source->finish(s);
   xh_log_finish(&s->log);
+  if (s->spec.sync)
+    xh_log_sync(&s->log, XH_FD_LOGS);
   xh_exit_write(s);
   /* Last, as the host may remove everything once it has heard of a failure. */
   if (s->failure.step != NULL)

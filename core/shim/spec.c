@@ -134,6 +134,7 @@ static int take_number(xh_spec *spec, const char *key, const char *value) {
     {"grace_ms", &spec->grace_ms, UINT64_MAX},
     {"pipe_grace_ms", &spec->pipe_grace_ms, UINT64_MAX},
     {"pipe_grace_max_ms", &spec->pipe_grace_max_ms, UINT64_MAX},
+    {"sync", &spec->sync, 1},
   };
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
     if (strcmp(key, numbers[i].key) == 0)

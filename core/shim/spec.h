@@ -59,6 +59,7 @@ typedef struct xh_spec {
   uint64_t grace_ms;          /* from that signal to SIGKILL */
   uint64_t pipe_grace_ms;     /* of silence after the main process's end */
   uint64_t pipe_grace_max_ms; /* in all */
+  uint64_t sync;              /* 1: logs and exit are on the disk before we leave */
 } xh_spec;
 
 /* Read fd to its end and check every item. Returns 0, or a negative errno:

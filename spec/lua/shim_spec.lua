@@ -137,6 +137,7 @@ describe("exhost-shim", function()
       good .. "cgroup_version=3\0", good .. "cgroup_version=2\0", good .. "cgroup=x\0",
       good .. "script=a\0", good .. "script=a/b\0script_data=\0", good .. "script_data=x\0",
       good .. "script=a\0env=A=1\0script_data=x\0", good .. "execution=\0",
+      good .. "sync=2\0", good .. "sync=\0", good .. "sync=yes\0",
     } do
       local lines = speak(dir, spec).wait()
       assert.same({ "error 22 spec", "end" }, lines, (spec:gsub("%z", "|")))

@@ -52,6 +52,12 @@ describe("a shim's engine", function()
       assert.is_nil(exit.gaps or exit.reattached)
     end))
 
+  it("has its output synced where that is asked for", with({ script = SHORT }, function(e, dir)
+    local exit, out, err = run(e, dir, { { "sync", 1 } })
+    assert.same({ "3", "one\n", "two\n" }, { exit.code, out, err })
+    assert.is_nil(exit.sync_errno)
+  end))
+
   it("may answer the attach as an upgrade, and a terminal's raw", with({ upgrade = true,
     tty = true, script = SHORT }, function(e, dir)
     local exit, out = run(e, dir, { { "tty", 1 } })
