@@ -2,6 +2,7 @@
 --- runs already, and gets a shim. From then on it is waited for, followed and stopped like others.
 
 local backends = require "exhost.backend"
+local durability = require "exhost.durability"
 local execution = require "exhost.execution"
 local json = require "exhost.json"
 local loop = require "exhost.loop"
@@ -42,8 +43,10 @@ local function take(executor, backend, item)
   if not dir then
     return nil, code == "already_started" and "there is an execution of this id" or lock
   end
-  executor:event({ dir = dir }, "taken_over", { handle = item.handle, job = item.job_id })
+  local view = { id = item.execution_id, dir = dir, record = record }
+  executor:event(view, "taken_over", { handle = item.handle, job = item.job_id })
   local ok, why = executor.state:claim_job(item.job_id, item.execution_id)
+  if ok then durability.taken_over(executor, view) end
   lock:close()
   dir:close()
   if ok == nil then return nil, why end

@@ -6,6 +6,7 @@
 local async = require "exhost.async"
 local conclude = require "exhost.conclude"
 local dirs = require "exhost.dir"
+local durability = require "exhost.durability"
 local json = require "exhost.json"
 local ledger = require "exhost.ledger"
 local loop = require "exhost.loop"
@@ -68,6 +69,7 @@ local function prepare(executor, view, plan)
   local spec, ready
   if ok then spec, err, code, data = backend:source(execution) end
   if spec then
+    durability.add_items(executor, spec)
     ready, err, code, data = shim.start(view.dir, logs, shim.encode(spec))
     if not ready and data and data.step then
       err, code = start.explain(plan, data)
@@ -78,6 +80,7 @@ local function prepare(executor, view, plan)
   executor:event(view, "ready")
   -- In this order: a cancel that is not seen here comes from who sees the phase.
   ok, err, code = phase(view, "starting")
+  if ok then ok, err, code = durability.begun(executor, view) end
   if ok then ok, err, code = interrupted(view) end
   if not ok then
     ready:close()
@@ -123,6 +126,7 @@ end
 local function started(executor, view, pid)
   view.record.started_at, view.record.pid = loop.timestamp(), pid
   phase(view, "running")
+  durability.changed(executor, view, "state.json")
   executor:event(view, "started", { pid = pid })
   return true
 end

@@ -9,6 +9,18 @@ describe(c.name .. ": run", function()
     assert.same({ stdout = false, stderr = false }, result.truncated)
   end))
 
+  it("is the same where all that it writes is synced", c.with(function(ex)
+    local request = c.request(c.sh("echo out; echo err >&2; exit 7"))
+    local id = assert(ex:start(request))
+    local result = assert(ex:wait(id))
+    assert.same({ 7, "exited", "out\n", "err\n" },
+      { result.exit_code, result.reason, result.stdout, result.stderr })
+    assert.is_nil(result.evidence.sync_errno)
+    for _, event in ipairs(assert(ex:why(id))) do assert.not_equal("not_synced", event.event) end
+    assert.is_true(ex:remove(id))
+    assert.equal(7, assert(ex:wait(id)).exit_code)
+  end, { settings = { stop_grace = 1, durability = "full" } }))
+
   it("keeps bytes as they are", c.with(function(ex)
     local result = assert(ex:run(c.request(c.sh([[printf 'hi\200\000\377end']]))))
     assert.equal("hi\128\0\255end", result.stdout)

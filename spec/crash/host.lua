@@ -80,7 +80,8 @@ local function count_acts(dir)
     end
   end
   for _, name in ipairs { "mkdir", "mkfifo", "create", "write", "rename", "rename_new",
-    "link_once", "link_synced", "append", "unlink", "remove_tree", "lock", "fifo_write" } do
+    "link_once", "link_synced", "sync", "append", "unlink", "remove_tree", "lock",
+    "fifo_write" } do
     wrap(methods(dir), name, act(name))
   end
   wrap(process, "spawn", act "spawn")

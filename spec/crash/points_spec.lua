@@ -6,7 +6,7 @@ local world = require "crash.world"
 
 local POINTS = tonumber(os.getenv("EXHOST_CRASH_POINTS") or 50)
 local SEED = tonumber(os.getenv("EXHOST_SEED") or os.time())
-local ACTS = 60 -- a little more than a whole life takes, so that its end is met, too
+local ACTS = 70 -- a little more than a whole life takes, so that its end is met, too
 
 -- A generator of our own, as busted seeds the common one.
 local state = SEED % 2147483647
@@ -21,12 +21,15 @@ describe("kill -9 of the host, seed " .. SEED .. ",", function()
     local act = random(ACTS)
     local ends = random(2) == 1
     local options = { no_cgroups = random(4) == 1 }
-    it(string.format("before act %d of a job that %s%s", act, ends and "ends" or "is cancelled",
-      options.no_cgroups and ", no cgroups" or ""), world.with(function(w)
+    local durability = random(4) == 1 and "full" or "result"
+    local how = string.format("%s, durability %s%s", ends and "ends" or "is cancelled", durability,
+      options.no_cgroups and ", no cgroups" or "")
+    it(string.format("before act %d of a job that %s", act, how), world.with(function(w)
       local verbs = { { "start", w:request(ends and "exit 0" or nil) } }
       if not ends then verbs[2] = { "cancel", w.id, { grace = 1 } } end
       for _, verb in ipairs { "wait", "remove", "purge" } do verbs[#verbs + 1] = { verb, w.id } end
-      local host = w:host { act = act, die = true, verbs = verbs }
+      local host = w:host { act = act, die = true, verbs = verbs,
+        settings = { durability = durability } }
       host:wait()
       w:check(host:told("remove true") ~= nil)
     end, options))

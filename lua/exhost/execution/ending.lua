@@ -2,6 +2,7 @@
 
 local common = require "exhost.execution.common"
 local conclude = require "exhost.conclude"
+local durability = require "exhost.durability"
 local observe = require "exhost.observe"
 local shim = require "exhost.shim"
 local state = require "exhost.state"
@@ -59,6 +60,7 @@ local function reattach(executor, view)
     local logs
     logs, err, code = conclude.log_dir(view)
     if not logs then return nil, err, code or "io" end
+    durability.add_items(executor, items)
     local ready
     ready, err, code = shim.start(view.dir, logs, shim.encode(items))
     if logs ~= view.dir then logs:close() end

@@ -2,6 +2,7 @@
 
 local common = require "exhost.execution.common"
 local conclude = require "exhost.conclude"
+local durability = require "exhost.durability"
 local events = require "exhost.events"
 local loop = require "exhost.loop"
 local state = require "exhost.state"
@@ -54,6 +55,7 @@ local function remove_locked(executor, view)
   record.expires_at = conclude.expiry(record.persist_logs_duration or executor.settings.retention)
   ok, err, code = state.write(view.dir, record)
   if not ok then return nil, err, code end
+  durability.removed(executor, view)
   executor:event(view, "removed", events.actor())
   return true
 end

@@ -1,6 +1,7 @@
 --- Actions on an execution that runs: what only a backend can do.
 
 local common = require "exhost.execution.common"
+local durability = require "exhost.durability"
 local events = require "exhost.events"
 local json = require "exhost.json"
 local observe = require "exhost.observe"
@@ -23,6 +24,7 @@ function running.change_pause(verb, phase)
     view.record.phase = phase
     ok, err, code = state.write(view.dir, view.record)
     if not ok then return nil, err, code end
+    durability.changed(executor, view, "state.json")
     executor:event(view, phase == "paused" and "paused" or "resumed", events.actor())
     return true
   end
@@ -40,6 +42,7 @@ function running.update(executor, view, limits)
     body.limits = body.limits or {}
     for name, value in pairs(limits) do body.limits[name] = value end
     view.dir:write("plan.json", json.encode(body))
+    durability.changed(executor, view, "plan.json")
     executor:event(view, "updated", limits)
     return true
   end)
