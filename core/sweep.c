@@ -18,6 +18,8 @@
 #define PROCESS_GROUP                                                                  \
   (1U << 2) /* PIDFD_SIGNAL_PROCESS_GROUP, newer than some headers */
 
+#define EXITING 4UL /* the kernel's PF_EXITING, in /proc/PID/stat */
+
 enum { MOST_ENVIRON = 4 * 1024 * 1024, MOST_ANCESTORS = 64 };
 
 static int read_proc(long pid, const char *file, xh_buffer *out) {
@@ -46,15 +48,18 @@ static bool has_variable(long pid, const char *variable) {
   return found;
 }
 
-/* Parent of pid, and whether pid itself is a shim. 0 when it is gone. */
+/* Parent of pid, and whether pid itself is a shim. 0 when it is gone. One that is dying
+ * is none any more: its FIFO is closed, by which hosts know, before its children get
+ * another parent. */
 static long parent_of(long pid, bool *is_shim) {
   xh_buffer stat = {0};
   long parent = 0;
   if (read_proc(pid, "stat", &stat) == 0) {
     char *name = strchr(stat.data, '('), *end = strrchr(stat.data, ')');
+    unsigned long flags = 0;
     if (name != NULL && end != NULL) {
-      *is_shim = strncmp(name, "(exhost-shim)", 13) == 0;
-      sscanf(end + 1, " %*c %ld", &parent);
+      sscanf(end + 1, " %*c %ld %*d %*d %*d %*d %lu", &parent, &flags);
+      *is_shim = strncmp(name, "(exhost-shim)", 13) == 0 && (flags & EXITING) == 0;
     }
   }
   xh_buffer_free(&stat);
