@@ -193,7 +193,7 @@ local function by_policy(self, gpus)
     end
     table.insert(groups[name], gpu)
   end
-  if #order == 0 and policy.paths(self.lua_path)[NO_GPU] then
+  if #order == 0 and (self.workers[NO_GPU] or policy.paths(self.lua_path)[NO_GPU]) then
     groups[NO_GPU], order[1] = {}, NO_GPU
   end
   return groups, order
