@@ -23,6 +23,17 @@ describe(c.name .. ": update", function()
     assert.equal("running", ex:status(id))
   end))
 
+  it("gives no more than the operator's ceiling", c.verb("update", "sleep 30", function(ex, id)
+    ex.settings.ceiling = { memory = 256 * MIB, cores = 1, pids = 100 }
+    for name, value in pairs { memory = "257m", cores = 1.5, pids = 101 } do
+      local _, err, code = ex:update(id, { [name] = value })
+      assert.equal("denied", code)
+      assert.matches("ceiling%." .. name .. " would allow it", err)
+    end
+    local ok, err, code = ex:update(id, { memory = "256m" })
+    assert.is_true(ok == true or code == "unsupported", err)
+  end))
+
   it("has no business with what has ended, or never was", c.verb("update", "sleep 30",
     function(ex, id)
       assert(ex:cancel(id, { grace = 0 }))

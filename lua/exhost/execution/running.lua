@@ -33,8 +33,22 @@ function running.change_pause(verb, phase)
   end
 end
 
+--- The operator's ceiling holds for what is given later, too.
+local function within(ceiling, limits)
+  for _, name in ipairs { "cores", "memory", "pids" } do
+    local most = tonumber(ceiling[name])
+    if most and limits[name] and limits[name] > most then
+      return nil, string.format("%s = %.14g is denied by the operator's ceiling (ceiling.%s would "
+        .. "allow it)", name, limits[name], name), "denied"
+    end
+  end
+  return true
+end
+
 --- Change limits while it runs; what then holds is in the stored plan.
 function running.update(executor, view, limits)
+  local may, why, denied = within(executor.settings.ceiling or {}, limits)
+  if not may then return nil, string.format("update %s: %s", view.id, why), denied end
   return common.locked(executor, view, "update", function()
     local ok, err, code = executor:optional("update", view, limits)
     if not ok then return nil, err, code end
