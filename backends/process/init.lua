@@ -2,8 +2,10 @@
 -- configuration. It isolates nothing but what limits and a user give, and says so.
 
 local async = require "exhost.async"
+local ceiling = require "backends.process.ceiling"
 local cgroup = require "exhost.cgroup"
 local execs = require "exhost.execs"
+local find_user = require "backends.process.user"
 local fs = require "exhost.fs"
 local groups = require "exhost.groups"
 local json = require "exhost.json"
@@ -27,13 +29,6 @@ local function open(config)
     prefix = (config.executor or "default") .. ".",
     samples = {}, -- the last ones of `stats`, by execution
   }, Process)
-end
-
-local function find_user(name)
-  return async.await(function(done)
-    local queued, err, code = system.find_user(name, done)
-    if not queued then done(nil, err, code) end
-  end)
 end
 
 --- What planning needs from the machine: the user's numbers and home.
@@ -98,16 +93,9 @@ function Process:plan(request, facts)
   return body
 end
 
---- A process gets no devices and no host namespaces to deny: only its user matters.
-function Process:check(body, ceiling)
-  local denied = ceiling.users and ceiling.users.deny
-  for _, uid in ipairs(denied or {}) do
-    if body.uid == uid then
-      return nil, string.format(
-        "engine_spec.params.user: uid %d is denied by ceiling.users.deny", uid), "denied"
-    end
-  end
-  return true
+--- Against the operator's limits. Suspends.
+function Process:check(body, allowed)
+  return ceiling(body, allowed)
 end
 
 --- The name of the control group is the handle: it outlives every host.
