@@ -1,6 +1,7 @@
 --- Commands that backends bring along.
 
 local command = require "support.command"
+local json = require "exhost.json"
 local scratch = require "support.scratch"
 local write = require "support.write"
 
@@ -25,6 +26,21 @@ describe("a backend's own command", function()
       body(path)
     end)
   end
+
+  it("ends though it raises, with what it opened given back, and says so in JSON", with(
+    function(path)
+      put(path .. "/backends/own/cli/broken.lua", [[return { usage = "own-broken", summary = "",
+        options = {}, run = function(ctx) return ctx:with_executor(function(ex)
+          ex:policies():list()
+          error "broken"
+        end) end }]])
+      local ran = command.run(command.program, { "exhost", "--lua-path", path, "--state-dir",
+        path .. "/state", "--json", "own-broken" }, { limit = 10 })
+      assert.same({ 1, "" }, { ran.code, ran.out })
+      local failure = json.decode(ran.err).error
+      assert.equal("internal", failure.code)
+      assert.matches("^internal error: .*broken", failure.message)
+    end))
 
   it("runs, with options and help, as any other", with(function(path)
     local ran = run(path, "own-hello", "--name", "x")

@@ -116,15 +116,17 @@ function Context:open()
   }
 end
 
---- Open, call fn(executor), close; errors of opening are reported. Suspends.
+--- Open, call fn(executor), close; errors of opening are reported, and so is one that fn
+--- raises: what the executor holds would keep the command from ending. Suspends.
 ---@return integer status
 function Context:with_executor(fn, failure)
   local ex, err, code = self:open()
   if not ex then return self:fail(err, code, nil, failure) end
-  local status = fn(ex)
+  local ok, status = xpcall(fn, debug.traceback, ex)
   ex:close()
   loop.on_interrupt(nil)
-  return status
+  if ok then return status end
+  return self:fail("internal error: " .. tostring(status), "internal", nil, failure)
 end
 
 --- Apply fn to every id given; all are tried. With --json what it answers (true: the id) is
