@@ -51,6 +51,18 @@ local function with_policies(executor, made)
   return made.backend:apply_policies(made.body, decision)
 end
 
+--- What the backend cannot keep of the limits, and what nobody can.
+local function unenforced(made)
+  local list = made.body.unenforced or json.array {}
+  local size = ((made.request.resources or {}).ram or {}).size
+  if size and size > 0 and size < request.MIN_MEMORY then
+    list[#list + 1] = string.format("memory limit (resources.ram.size: %.0f bytes are below the "
+      .. "least limit of 6 MiB)", size)
+  end
+  if #list > 0 then made.body.unenforced = list end
+  return list
+end
+
 --- Make the plan that `start` executes.
 ---@param starting boolean? it is executed at once: what that finds out by itself need not be asked
 ---@return table? plan {name, backend, request, body, warnings}, string? err, string? code
@@ -86,11 +98,12 @@ function plan.make(executor, raw, starting)
     made.warnings[#made.warnings + 1] = warning
   end
   local strict = (asked.enforce or executor.settings.enforce) == "strict"
-  if strict and #(made.body.unenforced or {}) > 0 then
+  local limits = unenforced(made)
+  if strict and #limits > 0 then
     return nil, "limits cannot be enforced here (enforce is strict): "
-      .. table.concat(made.body.unenforced, "; "), "unsupported"
+      .. table.concat(limits, "; "), "unsupported"
   end
-  for _, limit in ipairs(made.body.unenforced or {}) do
+  for _, limit in ipairs(limits) do
     made.warnings[#made.warnings + 1] = "not enforced: " .. limit
   end
   local ok

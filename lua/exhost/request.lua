@@ -10,7 +10,7 @@ local text = require "exhost.text"
 local request = {}
 
 local MAX_SECONDS = 1e9            -- three decades
-local MIN_MEMORY = 6 * 1024 * 1024 -- no engine takes less
+request.MIN_MEMORY = 6 * 1024 * 1024 -- no engine takes less
 
 local ID = { type = "string", absent = "", pattern = text.NAME, min_length = 2,
   max_length = text.NAME_MOST,
@@ -48,13 +48,6 @@ local function script(content)
   return content
 end
 
-local function memory(size, warn)
-  if size < MIN_MEMORY then
-    warn(string.format("not enforced: %.0f bytes are below the least limit of 6 MiB", size))
-  end
-  return size
-end
-
 local function gpu(value, warn)
   if value.index then warn("the index is ignored: a GPU is known by uuid or pci_address") end
   value.index = nil
@@ -68,9 +61,7 @@ local function resource(fields, facts)
   return { type = "record", unknown = "warn", fields = fields }
 end
 
-local function amount(check)
-  return { type = "integer", min = 0, absent = 0, check = check, doc = "in bytes; 0 is no limit" }
-end
+local AMOUNT = { type = "integer", min = 0, absent = 0, doc = "in bytes; 0 is no limit" }
 
 local GPU = resource({
   uuid = optional { pattern = "^[A-Za-z0-9_./:-]+$", max_length = 128,
@@ -86,8 +77,8 @@ local RESOURCES = { type = "record", unknown = "warn", names = { "Resources" }, 
       cores = { type = "number", above = 0, absent = 0, max = 65536,
         expected = "a number above 0", doc = "may be fractional; 0 is no limit" },
     }, { "clock_speed", "model", "vendor", "threads", "architecture", "cache_size" }),
-    ram = resource({ size = amount(memory) }, { "clock_speed", "type" }),
-    disk = resource({ size = amount() },
+    ram = resource({ size = AMOUNT }, { "clock_speed", "type" }),
+    disk = resource({ size = AMOUNT },
       { "model", "vendor", "type", "interface", "read_speed", "write_speed" }),
     gpus = { type = "list", of = GPU },
   } }
