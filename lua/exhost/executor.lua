@@ -5,6 +5,7 @@
 local arguments = require "exhost.executor.arguments"
 local async = require "exhost.async"
 local backends = require "exhost.backend"
+local cleaning = require "exhost.executor.cleaning"
 local conclude = require "exhost.conclude"
 local config = require "exhost.config"
 local events = require "exhost.events"
@@ -23,11 +24,11 @@ local waiting = require "exhost.executor.waiting"
 local Executor = {}
 Executor.__index = Executor
 
-for _, part in ipairs { queries, waiting } do
+for _, part in ipairs { queries, waiting, cleaning } do
   for name, method in pairs(part) do Executor[name] = method end
 end
 
-local REMOVE_SECONDS, REMOVED_AT_ONCE = 10, 64
+local REMOVE_SECONDS = 10
 
 local executor = {}
 
@@ -241,31 +242,6 @@ function Executor:terminate_by_job_id(job, timeout)
   local id, err, code = self:find(job)
   if not id then return nil, err, code end
   return self:remove(id, timeout)
-end
-
---- Stop and remove everything of this executor (of the handle's backend, when it has one),
---- half-made and left-over things too.
-function Executor:cleanup()
-  local list, word, kind = self:list { all = true }
-  if not list then return nil, word, kind end
-  local jobs, failures = {}, {}
-  for _, entry in ipairs(list) do
-    jobs[#jobs + 1] = function()
-      local ok, err, code = self:remove(entry.execution_id)
-      if not ok and code ~= "not_found" then failures[#failures + 1] = err end
-    end
-  end
-  async.all(jobs, REMOVED_AT_ONCE)
-  self.state:sweep()
-  local backend = self:backend(self.only)
-  if backend and backend.cleanup then
-    local ok, err = backend:cleanup()
-    if not ok then failures[#failures + 1] = err end
-  end
-  if #failures > 0 then
-    return nil, "failed to remove executions: " .. table.concat(failures, "; "), "io"
-  end
-  return true
 end
 
 --- Reconcile everything on disk: roll back, conclude, expire, sweep. Suspends.

@@ -104,6 +104,25 @@ describe("docker: very many executions", function()
     fake:quit()
   end))
 
+  it("left on an engine are removed by a cleanup that names no backend, if it is there",
+    scratch.with(function(_, path)
+      local fake = engine.fake(path, { many = 3, owner = ID })
+      local function open(host)
+        return assert(executor.open { id = ID, state_dir = path .. "/state",
+          settings = { backends = { docker = { host = host } } } })
+      end
+      local ex = open(fake.socket)
+      assert(ex:cleanup())
+      assert.equal(3, count(fake, "DELETE "))
+      ex:close()
+      fake:quit()
+      ex = open("unix://" .. path .. "/nobody")
+      assert.is_true(ex:cleanup())
+      leave(path .. "/state/" .. ID, 1)
+      assert.equal("io", (select(3, ex:cleanup())))
+      ex:close()
+    end))
+
   it("are removed also behind more than a page of what cannot be, which is told",
     scratch.with(function(_, path)
       local stuck, more = 510, 20
