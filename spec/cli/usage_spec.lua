@@ -41,6 +41,19 @@ describe("exhost help", function()
   end))
 end)
 
+describe("exhost help config", function()
+  it("has every setting, with its default", cli.with(function(x)
+    local text, listed = x:run({ "help", "config" }).out, {}
+    for _, one in ipairs(x:json { "help", "config" }) do listed[one.name] = one.default end
+    for name, spec in pairs(require("exhost.config").SCHEMA.fields) do
+      assert.matches("\n  " .. name .. " %S", text)
+      assert.equal(spec.default, listed[name])
+    end
+    assert.matches("\n  retention TIME +how long .*%(default: 24h%)\n", text)
+    assert.matches("\n  log_limit SIZE +.*%(default: 1 GiB%)\n", text)
+  end))
+end)
+
 describe("exhost version", function()
   it("is asked for in any way", cli.with(function(x)
     assert.matches("^exhost %d+%.%d+%.%d+\n$", x:run({ "version" }).out)

@@ -5,8 +5,8 @@ local commands = require "exhost.cli.commands"
 local json = require "exhost.json"
 
 local help = {
-  usage = "help [--words | --man] [COMMAND]",
-  summary = "explain a command",
+  usage = "help [--words | --man] [COMMAND | config]",
+  summary = "explain a command, or the settings (config)",
   options = {
     { "--words", key = "words", help = "commands, or a command's options, a word a line" },
     { "--man", key = "man", help = "the manual page, in troff" },
@@ -62,6 +62,12 @@ function help.run(ctx, words)
   end
   if not name and words.words then return print_words(ctx, nil, names, load) or 0 end
   if not name then return overview(ctx, names, load) end
+  if name == "config" and not words.words then
+    local settings = require "exhost.cli.settings"
+    if ctx.json then return ctx:print_json(settings.list()) end
+    ctx:print(settings.text())
+    return 0
+  end
   local found = false
   for _, known in ipairs(names) do found = found or known == name end
   if not found then
