@@ -31,6 +31,7 @@ describe("exhost run: the exit status", function()
       local ran = x:run { "run", "--", file }
       assert.equal(code, ran.code, file)
       assert.is_truthy(ran.err:find("execute " .. file .. ": ", 1, true), ran.err)
+      assert.equal(code, x:run({ "start", "--", file }).code, file)
     end
     assert.equal("", x:run({ "ps", "-q" }).out)
   end))

@@ -4,8 +4,10 @@ return {
   usage = "cancel [-s SIGNAL] [-g GRACE] ID…",
   summary = "stop executions and wait until they ended",
   options = {
-    { "-s", "--signal", key = "signal", value = "SIGNAL", help = "first signal (default: TERM)" },
-    { "-g", "--grace", key = "grace", value = "TIME", help = "time until KILL (default: 10s)" },
+    { "-s", "--signal", key = "signal", value = "SIGNAL",
+      help = "first signal (default: the job's or its image's own, else TERM)" },
+    { "-g", "--grace", key = "grace", value = "TIME",
+      help = "time until KILL (default: the job's own, else the setting stop_grace, 10s)" },
     { "--no-wait", key = "no_wait", help = "return when they were asked to stop" },
   },
   run = function(ctx, options)

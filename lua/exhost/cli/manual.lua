@@ -25,8 +25,9 @@ folder at once: each execution has a supervisor of its own that outlives whoever
 local AFTER = {
   { "EXIT STATUS", [[
 Of run, wait and exec: the job's own; 128 and the number of the signal that ended it; 124 when it
-was stopped at its time-out; 125 when exhost or the engine failed; 126 when the command cannot be
-executed; 127 when it was not found. Of the others: 0, 1 on failure, 2 on wrong usage.]] },
+was stopped at its time-out, or not waited for any longer; 125 when exhost or the engine failed, or
+on wrong usage; 126 when the command cannot be executed; 127 when it was not found. Of start: 0 when
+the job runs, else 125, 126 or 127. Of the others: 0, 1 on failure, 2 on wrong usage.]] },
   { "ENVIRONMENT", [[
 EXHOST_STATE_DIR: the state folder. NO_COLOR: no colors. An engine's own variables are read as its
 own command reads them.]] },

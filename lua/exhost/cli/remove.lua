@@ -6,7 +6,8 @@ return {
   usage = "remove [--timeout TIME] [--purge] ID…",
   summary = "stop and remove executions",
   options = {
-    { "--timeout", key = "timeout", value = "TIME", help = "time until KILL (default: 10s)" },
+    { "--timeout", key = "timeout", value = "TIME",
+      help = "the most time until KILL (default: 10s; the job's own grace may be less)" },
     { "--purge", key = "purge", help = "delete result and logs now, not when they expire" },
   },
   run = function(ctx, options)
