@@ -170,6 +170,9 @@ local function tell(request, facts, body)
       warn(string.format("inputs[%d]: the guest gets a copy that it cannot write", i))
     end
   end
+  if request.gateway_ip then
+    warn "gateway_ip: not used: a guest asks the name servers that its own files name"
+  end
   if not body.argv then
     warn("without a command nothing in the guest tells how it ended: exit_code will be missing")
   end

@@ -90,6 +90,10 @@ function Process:plan(request, facts)
   if request.resources and request.resources.disk and (request.resources.disk.size or 0) > 0 then
     body.unenforced[#body.unenforced + 1] = "disk limit (a process has no disk of its own)"
   end
+  if request.gateway_ip then
+    body.warnings = json.array {
+      "gateway_ip: not used: a process asks the host's own name servers" }
+  end
   return body
 end
 

@@ -47,6 +47,10 @@ describe("the plan of a microVM", function()
     assert.matches("exit_code", body.warnings[1])
   end)
 
+  it("says that a name server from outside is not the guest's", function()
+    assert.matches("^gateway_ip: not used", assert(plan { gateway_ip = "10.0.0.1" }).warnings[1])
+  end)
+
   it("rounds bytes up to MiB, and cores up to whole ones", function()
     local mib = 1024 * 1024
     assert.same({ 64, 1 }, size(64 * mib, 0.25))

@@ -155,6 +155,11 @@ describe("process: provision scripts", function()
 end)
 
 describe("process: what it cannot honour", function()
+  it("is a warning where DMS gives it to every job", c.with(function(ex)
+    local plan = assert(ex:plan(c.request({ "true" }, { gateway_ip = "10.0.0.1" })))
+    assert.matches("^gateway_ip: not used", plan.warnings[1])
+  end))
+
   it("is unsupported, in plan as in start", c.with(function(ex)
     local volume = { type = "local", source = "/tmp", target = "/x" }
     for field, value in pairs { inputs = { volume }, outputs = { volume },
