@@ -19,6 +19,7 @@ local reference = require "backends.docker.reference"
 local docker_settings = require "backends.docker.settings"
 local signals = require "exhost.signals"
 local stats = require "backends.docker.stats"
+local warnings = require "backends.docker.warnings"
 
 ---@class exhost.DockerBackend
 ---@field api exhost.DockerClient
@@ -134,10 +135,9 @@ function Docker:source(execution)
   local made, err, code, data = create_container(self, execution)
   if not made then return nil, err, code, data end
   execution.record.container = made.Id -- on disk before it is started
-  for _, warning in ipairs(type(made.Warnings) == "table" and made.Warnings or {}) do
-    execution.event("warning", { message = warning })
-  end
   local ok
+  ok, err, code = warnings(execution, made.Warnings)
+  if not ok then return nil, err, code end
   ok, err, code, data = provision.copy(self.api, made.Id, execution)
   if not ok then return nil, err, code, data end
   return shim_items(self, execution, made.Id)
