@@ -57,6 +57,7 @@ end
 
 function Docker:plan(request, facts)
   local ok, err, code = mounts.check(request)
+  if ok then ok, err, code = provision.check(request) end
   if not ok then return nil, err, code end
   local made = body.make(request, self.executor, facts.image, self.own)
   made.image_id, made.image_unasked = facts.id, facts.unasked

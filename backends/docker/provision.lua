@@ -99,14 +99,23 @@ local function find_user(api, id, user)
   return nil, string.format("keys: user %q has no home in the image's /etc/passwd", user)
 end
 
+--- Check the keys of a request.
+---@return true? ok, string? err, string? code "invalid"
+function provision.check(asked)
+  for i, key in ipairs(asked.keys or {}) do
+    if key.type == "gpg" and not key.dest then
+      return nil, string.format("keys[%d].dest: required for a gpg key", i), "invalid"
+    end
+  end
+  return true
+end
+
 --- All ssh keys go into one file; a gpg key where it asks to be.
 local function key_entries(keys, user)
   local entries, authorized = {}, {}
-  for i, key in ipairs(keys) do
+  for _, key in ipairs(keys) do
     if key.type == "ssh" then
       authorized[#authorized + 1] = (key.file:gsub("%s+$", "")) .. "\n"
-    elseif not key.dest then
-      return nil, string.format("keys[%d].dest: required for a gpg key", i)
     else
       entries[#entries + 1] = { name = key.dest:gsub("^/+", ""), content = key.file, mode = 384,
         uid = user.uid, gid = user.gid }
@@ -145,10 +154,7 @@ function provision.copy(api, id, execution)
   if keys and #keys > 0 then
     local user, err = find_user(api, id, request.engine_spec.params.user)
     if not user then return nil, err, "invalid" end
-    local entries
-    entries, err = key_entries(keys, user)
-    if not entries then return nil, err, "invalid" end
-    local ok, why, code, data = put(api, id, entries, story)
+    local ok, why, code, data = put(api, id, key_entries(keys, user), story)
     if not ok then return nil, "copy keys: " .. why, code, data end
   end
   return true
