@@ -95,6 +95,10 @@ describe("docker: GPUs by their nodes", function()
     local _, err, code = ex:start(request("g2", "true"))
     assert.equal("unavailable", code)
     assert.matches("0000:01:00.0.*g1", err)
+    ex.settings.gpu_sharing = true
+    assert.equal(0, assert(ex:run(request("g3", "true"))).exit_code)
+    ex.settings.gpu_sharing = false
+    assert.equal("unavailable", (select(3, ex:start(request("g2", "true")))))
     assert(ex:cancel("g1", { grace = 0 }))
     assert.equal(0, assert(ex:run(request("g2", "true"))).exit_code)
   end))

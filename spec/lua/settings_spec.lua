@@ -1,0 +1,37 @@
+--- Settings that no backend reads: that they do what they say.
+
+local async = require "exhost.async"
+local c = require "conformance.helper"
+
+describe("the setting", function()
+  it("retention ends what is kept of an execution, so long after its end", c.with(function(ex)
+    local request = c.request { "true" }
+    assert(ex:run(request))
+    assert(ex:recover())
+    assert.equal("success", ex:status(request.execution_id))
+    async.sleep(1.6)
+    assert(ex:recover())
+    assert.equal("not_found", (select(3, ex:status(request.execution_id))))
+    assert.same({}, ex:list { all = true })
+  end, { settings = { retention = 1.5 } }))
+
+  it("retention also counts from a removal", c.with(function(ex)
+    local request = c.request { "true" }
+    assert(ex:run(request))
+    assert(ex:remove(request.execution_id))
+    assert.equal(1, #ex:list { all = true })
+    async.sleep(1.6)
+    assert(ex:recover())
+    assert.same({}, ex:list { all = true })
+  end, { settings = { retention = 1.5 } }))
+
+  it("events_limit bounds a story, which fails nothing", c.with(function(ex)
+    local request = c.request(c.sh "exit 3")
+    assert.equal(3, assert(ex:run(request)).exit_code)
+    local dir = assert(ex.state:open_execution(request.execution_id))
+    local size = dir:stat("events.jsonl").size
+    dir:close()
+    assert.is_true(size > 0 and size <= 400, size)
+    assert.equal("accepted", ex:why(request.execution_id)[1].event)
+  end, { settings = { events_limit = 400 } }))
+end)
