@@ -70,11 +70,13 @@ static int read_options(exhost_options *out, const exhost_options *options) {
   if (options == NULL || options->struct_size < offsetof(exhost_options, executor_id))
     return EXHOST_INVALID;
   size_t size = options->struct_size;
-  for (size_t i = sizeof *out; i < size; i++)
-    if (((const char *)options)[i] != 0)
-      return EXHOST_INVALID;
   memset(out, 0, sizeof *out);
   memcpy(out, options, size < sizeof *out ? size : sizeof *out);
+  for (size_t i = sizeof *out; i < size; i++)
+    if (((const char *)options)[i] != 0) {
+      xh_embed_explain(out, "an option is set that this library is too old for");
+      return EXHOST_INVALID;
+    }
   return EXHOST_OK;
 }
 

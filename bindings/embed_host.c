@@ -183,8 +183,12 @@ static void on_wake(uv_async_t *async) {
     begin_close(e);
 }
 
-static int open_host(exhost_t *e) {
+static int open_host(exhost_t *e, int log) {
   const exhost_options *o = e->options;
+  if (o->has_log_fd && log < 0) {
+    xh_embed_explain(o, "log_fd cannot be duplicated: is it open?");
+    return EXHOST_INVALID;
+  }
   Dl_info library;
   int err = UV_ENOENT;
   if (o->prefix != NULL)
@@ -221,7 +225,7 @@ void *xh_embed_run(void *arg) {
   exhost_t *e = arg;
   const exhost_options *o = e->options;
   int log = o->has_log_fd ? fcntl(o->log_fd, F_DUPFD_CLOEXEC, 3) : -1;
-  e->result = open_host(e);
+  e->result = open_host(e, log);
   bool opened = e->result == EXHOST_OK;
   if (opened) {
     e->host.lua.log_fd = log;

@@ -19,20 +19,21 @@ int xh_paths_set(xh_paths *out, const char *prefix) {
   int k = snprintf(out->libexec, sizeof out->libexec, "%s/libexec/exhost", prefix);
   if (n >= (int)sizeof out->share || k >= (int)sizeof out->libexec)
     return UV_ENAMETOOLONG;
-  return prefix[0] == '/' ? 0 : UV_EINVAL;
+  if (prefix[0] != '/')
+    return UV_EINVAL;
+  char lua[sizeof out->share + 32];
+  snprintf(lua, sizeof lua, "%s/lua/exhost/embed.lua", out->share);
+  return access(lua, R_OK) == 0 ? 0 : UV_ENOENT;
 }
 
 /* A multiarch library lies one folder deeper than another. */
 int xh_paths_above(xh_paths *out, const char *file) {
-  char path[PATH_MAX], lua[PATH_MAX];
+  char path[PATH_MAX];
   if (realpath(file, path) == NULL)
     return -errno;
   for (char *slash; (slash = strrchr(path, '/')) != NULL && slash != path;) {
     *slash = '\0';
-    if (xh_paths_set(out, path) < 0)
-      continue;
-    int n = snprintf(lua, sizeof lua, "%s/lua/exhost/embed.lua", out->share);
-    if (n < (int)sizeof lua && access(lua, R_OK) == 0)
+    if (xh_paths_set(out, path) == 0)
       return 0;
   }
   return UV_ENOENT;

@@ -24,7 +24,7 @@ int xh_paths_find(xh_paths *out);
  * folders above it. UV_ENOENT when there is none. */
 int xh_paths_above(xh_paths *out, const char *file);
 
-/* Set them from a prefix. */
+/* Set them from a prefix, absolute. UV_ENOENT when exhost's Lua files are not there. */
 int xh_paths_set(xh_paths *out, const char *prefix);
 
 /* Open the loop and the Lua state with all modules, and `own` (or NULL): a program's

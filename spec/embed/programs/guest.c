@@ -78,8 +78,14 @@ static int open_sized(size_t size, const char *folder, bool tail) {
   grown.options.struct_size = size;
   grown.options.state_dir = folder;
   grown.later[3] = tail;
+  char why[128] = "";
+  if (tail) {
+    grown.options.error = why;
+    grown.options.error_size = sizeof why;
+  }
   exhost_t *host = NULL;
   int code = exhost_open(&grown.options, &host);
+  CHECK(!tail || strstr(why, "too old") != NULL, "%s", why);
   CHECK((code == 0) == (host != NULL));
   exhost_close(host, 0);
   return code;
@@ -97,6 +103,31 @@ static void sizes(const char *folder) {
   CHECK(open_sized(sizeof(exhost_options) + 64, folder, false) == 0);
   CHECK(open_sized(sizeof(exhost_options) + 64, folder, true) == EXHOST_INVALID,
         "an option that is not known here was ignored");
+}
+
+static void refused(exhost_options o, int code, const char *why) {
+  char error[256] = "";
+  o.struct_size = sizeof o;
+  o.error = error;
+  o.error_size = sizeof error;
+  exhost_t *host = NULL;
+  CHECK(exhost_open(&o, &host) == code && host == NULL);
+  CHECK(strstr(error, why) != NULL, "%s", error);
+}
+
+/* What cannot be opened is told with a code and with words. */
+static void wrong(const char *folder) {
+  refused((exhost_options){.state_dir = "relative"}, EXHOST_INVALID, "absolute path");
+  refused((exhost_options){.state_dir = folder, .executor_id = "a/b"}, EXHOST_INVALID,
+          "executor id");
+  refused((exhost_options){.state_dir = folder, .config = "{\"x\":1}"}, EXHOST_INVALID,
+          "unknown field \"x\"");
+  refused((exhost_options){.state_dir = folder, .ceiling = "7"}, EXHOST_INVALID,
+          "ceiling: ");
+  refused((exhost_options){.state_dir = folder, .prefix = "/nonexistent"},
+          EXHOST_NOT_FOUND, "set prefix");
+  refused((exhost_options){.state_dir = folder, .has_log_fd = 1, .log_fd = 9999},
+          EXHOST_INVALID, "log_fd");
 }
 
 static void two_hosts(const char *folder) {
@@ -136,6 +167,7 @@ int main(int argc, char **argv) {
   compare(&before, &during, "while it is open");
   compare(&before, &after, "after it was closed");
   sizes(folder);
+  wrong(folder);
   two_hosts(folder);
   CHECK(exhost_api_version() == EXHOST_API_VERSION);
   CHECK(strcmp(exhost_strerror(EXHOST_NOT_FOUND), "not_found") == 0);

@@ -135,7 +135,7 @@ int main(int argc, char **argv) {
   for (int i = 0; i < THREADS; i++)
     pthread_join(threads[i], NULL);
   pthread_join(spawner, NULL);
-  exhost_event *event = receive(send("cleanup", "{}", -1));
+  exhost_event *event = receive(send("cleanup", "{\"backend\":\"process\"}", -1));
   CHECK(event->code == 0, "%s", event->json);
   exhost_event_free(event);
   settle(fds);
