@@ -46,7 +46,7 @@ function client.open(dir, options)
 end
 
 function Client:take(line)
-  local answer = json.decode(line)
+  local answer = json.decode_marked(line)
   if type(answer) == "table" and answer.method and self.notice then
     return self.notice(answer.method, answer.params)
   end

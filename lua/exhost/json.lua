@@ -69,6 +69,16 @@ local function beyond(token)
   return digits ~= BRINK_DIGITS and (value < 0 and "-" or "") .. BEYOND or nil
 end
 
+--- Where the string that begins here has its closing quote.
+local function string_end(source, at)
+  repeat
+    at = source:find('["\\]', at + 1) or #source
+    local escape = source:byte(at) == 92
+    if escape then at = at + 1 end
+  until not escape or at >= #source
+  return at
+end
+
 --- The same text, with the next number that a double can hold in place of those just above 2^53:
 --- whoever holds numbers to 2^53 sees that they are more.
 local function unhide(source)
@@ -77,13 +87,8 @@ local function unhide(source)
     local first, last = source:find('^[^"]+', at)
     if first then
       parts[#parts + 1] = source:sub(first, last):gsub("%-?%d[%d.eE+-]*", beyond)
-    else -- a string, up to its closing quote
-      first, last = at, at
-      repeat
-        last = source:find('["\\]', last + 1) or #source
-        local escape = source:byte(last) == 92
-        if escape then last = last + 1 end
-      until not escape or last >= #source
+    else
+      first, last = at, string_end(source, at)
       parts[#parts + 1] = source:sub(first, last)
     end
     at = last + 1
@@ -128,6 +133,44 @@ function json.decode(source, null_of)
     if stays then value[null_of] = json.null end
   end
   return value
+end
+
+-- Stands in an empty array while cjson reads, and in no text by chance.
+local EMPTY
+
+--- The same text with something in its empty arrays.
+local function fill(source)
+  local parts, at = {}, 1
+  while at <= #source do
+    local first, last = source:find('^[^"]+', at)
+    if first then
+      parts[#parts + 1] = source:sub(first, last):gsub("%[%s*%]", '["' .. EMPTY .. '"]')
+    else
+      first, last = at, string_end(source, at)
+      parts[#parts + 1] = source:sub(first, last)
+    end
+    at = last + 1
+  end
+  return table.concat(parts)
+end
+
+--- Empty them again, marked as arrays.
+local function drain(value)
+  if type(value) ~= "table" then return value end
+  if value[1] == EMPTY then return json.array {} end
+  for key, item in pairs(value) do value[key] = drain(item) end
+  return value
+end
+
+--- As `decode`, for what is written again: empty arrays are marked, so that they stay arrays.
+---@param source string
+---@return any value, string? err
+function json.decode_marked(source)
+  if not source:find("%[%s*%]") then return json.decode(source) end
+  EMPTY = EMPTY or require("exhost.system").random_hex(16)
+  local value, err = json.decode(fill(source))
+  if value == nil then return nil, err end
+  return drain(value)
 end
 
 local function written(encoded, why, keys)

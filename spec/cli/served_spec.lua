@@ -34,6 +34,9 @@ describe("a host that serves", function()
     assert.same({ "already_started", 125 }, { err.code, code })
     assert.equal("process", (x:json { "plan", "--", "true" }).backend)
     assert.is_truthy(x:run({ "metrics" }).out:find('{code="ok",method="plan"} 1', 1, true))
+    local words = { "--json", "plan", "--id", "two", "--", "true" }
+    assert.equal(x:run({ "--no-serve", unpack(words) }).out, x:run(words).out)
+    assert.equal("[]\n", x:run({ "rpc", "list", '{"backend":"docker"}' }).out)
     _, err, code = x:json { "run", "--", "/nowhere" }
     assert.same({ "engine", 127, "exec" }, { err.code, code, err.data.step })
     assert.is_nil(err.data.code)

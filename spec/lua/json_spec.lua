@@ -206,4 +206,13 @@ describe("json.encode_raw", function()
     end
     assert.is_nil((json.encode_raw { f = function() end }))
   end)
+
+  it("keeps empty arrays apart from empty objects where it is told to", function()
+    for _, source in ipairs { "[]", '{"a":[],"b":{},"c":[[],{},[1]]}', '[{"x":"[]"},"\\"[]",[]]',
+      '{"[]":[]}', "7", '"[]"' } do
+      assert.equal(source, json.encode(assert(json.decode_marked(source))))
+    end
+    assert.equal("[]", json.encode(json.decode_marked " [ \n ] "))
+    assert.matches("not JSON", select(2, json.decode_marked "[]]"))
+  end)
 end)
