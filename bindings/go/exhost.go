@@ -129,8 +129,8 @@ func (e *Executor) Call(ctx context.Context, method string, params map[string]an
 	return decodeAnswer(method, a.json, out)
 }
 
-// call sends a call and waits for its answer. The library shows it this handle's executions
-// alone.
+// call sends a call and waits for its answer. It names this handle's backend, whose
+// executions alone the library lists, finds and cleans up.
 func (e *Executor) call(ctx context.Context, method string, p params) (answer, error) {
 	text, err := e.encode(ctx, method, p)
 	if err != nil {

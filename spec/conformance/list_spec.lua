@@ -18,6 +18,11 @@ describe(c.name .. ": list, find, info", function()
     local request = c.request(c.sh("sleep 30"))
     assert(ex:start(request))
     assert.equal(request.execution_id, ex:find(request.job_id))
+    ex.only = c.name
+    assert.equal(request.execution_id, ex:find(request.job_id))
+    ex.only = "another"
+    assert.equal("not_found", (select(3, ex:find(request.job_id))))
+    ex.only = nil
     for _, job in ipairs { "nobody", "../jobs", "" } do
       local _, err, code = ex:find(job)
       assert.equal("not_found", code)

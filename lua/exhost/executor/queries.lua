@@ -111,11 +111,20 @@ function Executor:list(options)
   return list
 end
 
---- The execution that holds a job.
+--- Whether an execution is of the handle's backend, where it has one.
+local function is_seen(self, id)
+  if not self.only then return true end
+  local view = observe.look(self.state, id)
+  local backend = view and view.record and view.record.backend
+  if view then view:close() end
+  return backend == nil or backend == self.only
+end
+
+--- The execution that holds a job (of the handle's backend, when it has one).
 ---@return string? id, string? err, string? code
 function Executor:find(job)
   local holder = text.is_name(job) and self.state:job_holder(job)
-  if not holder then
+  if not holder or not is_seen(self, holder) then
     return nil, string.format("unable to find execution for job %s", tostring(job)), "not_found"
   end
   return holder
