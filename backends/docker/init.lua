@@ -155,6 +155,7 @@ end
 
 --- Exit statuses of the command for what an engine says of a program.
 local function explain_start(text, data)
+  if text:find("device information", 1, true) then return data end -- no program is missing
   if text:find("no such file or directory", 1, true)
     or text:find("not found in $PATH", 1, true) then
     data.step, data.name = "exec", "ENOENT"

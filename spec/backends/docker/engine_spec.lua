@@ -46,6 +46,8 @@ describe("docker: what an engine refuses", function()
     { "a command that is not there", { entrypoint = { "/no/such" } }, "no such file", "ENOENT" },
     { "a bare name", { entrypoint = { "nosuch" } }, "not found in $PATH", "ENOENT" },
     { "what is not executable", { entrypoint = { "/etc/passwd" } }, "permission denied", "EACCES" },
+    { "a folder that is none", { working_directory = "/etc/passwd", entrypoint = { "true" } },
+      "not a directory" },
     { "an unknown user", { user = "nosuchuser", entrypoint = { "true" } }, "unable to find user" },
     { "an unknown network", { network = "nosuchnet", entrypoint = { "true" } }, "nosuchnet" },
   }

@@ -1,6 +1,7 @@
 --- What a request asks for beside its command and limits, as the container has it.
 
 local docker = require "support.docker"
+local gpus = require "support.gpus"
 
 local sh, with = docker.sh, docker.with
 
@@ -39,4 +40,35 @@ describe("docker: a request's", function()
     end
     assert.same({}, docker.containers(ex))
   end))
+end)
+
+describe("docker: what the machine has not", function()
+  it("such as a port that is free, is told in the engine's words, and nothing is left", with(
+    function(ex)
+      local holder = sh("sleep 60",
+        { ports_to_bind = { { ip = "127.0.0.1", executor_port = 80 } } })
+      assert(ex:start(holder))
+      local port = ex:net_info(holder.execution_id).mapped_ports[1].host_port
+      local asked = sh("true", { ports_to_bind = { { ip = "127.0.0.1", host_port = port,
+        executor_port = 80 } } })
+      local _, err, code = ex:start(asked)
+      assert.equal("engine", code)
+      assert.matches("port is already allocated", err)
+      assert.equal(1, #docker.containers(ex))
+      assert(ex:cancel(holder.execution_id, { grace = 0 }))
+      assert.equal(0, assert(ex:run(asked)).exit_code)
+    end))
+
+  it("such as a device, is told as that, not as a command that is not there", with(
+    function(ex, path)
+      if os.execute "test -e /dev/kfd" == 0 then return pending "this machine has /dev/kfd" end
+      ex.settings.inventory = gpus.make(path)
+      local asked = sh("true", { resources = { gpus = { { pci_address = "0000:01:00.0" } } } })
+      local _, err, code, data = ex:start(asked)
+      assert.same({ "engine", "nil" }, { code, type(data.step) })
+      assert.matches("/dev/", err, 1, true)
+      assert.same({}, docker.containers(ex))
+      asked.resources = nil
+      assert.equal(0, assert(ex:run(asked)).exit_code)
+    end))
 end)
