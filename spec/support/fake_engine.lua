@@ -9,8 +9,8 @@
 -- raw ({ json = "…" } is all of that kind's first answer), wait_error (what /wait tells beside
 -- the code), dribble (bytes a write), log (what
 -- /logs answers instead of all that was put out), tty, deaf (ignores stops), tls (speaks
--- nothing else), many (so many containers instead of the one, and more about them:
--- fake_containers.lua).
+-- nothing else), api (the version that it says to speak), many (so many containers instead of the
+-- one, and more about them: fake_containers.lua).
 -- Requests go to stdout, a line each.
 
 local ffi = require "ffi"
@@ -198,7 +198,7 @@ local function serve(c)
     return
   end
   if path == "/_ping" then
-    head(c, 200, "API-Version: 1.43\r\nContent-Length: 2\r\n")
+    head(c, 200, "API-Version: " .. (options.api or "1.43") .. "\r\nContent-Length: 2\r\n")
     return push(c, "OK")
   end
   local status, body

@@ -44,3 +44,29 @@ describe("docker: an engine's address", function()
     assert.matches("wants TLS, and only plain TCP is spoken here", err)
   end))
 end)
+
+describe("docker: an engine's API", function()
+  for version, wanted in pairs {
+    ["1.40"] = { "unsupported", "speaks API 1.40, older than 1.41" },
+    ["none"] = { "unavailable", "does not speak Docker's API" },
+  } do
+    it("of version " .. version .. " is refused with words", scratch.with(function(_, path)
+      local e = engine.fake(path, { api = version })
+      local err, code = said(path, { DOCKER_HOST = "unix://" .. e.socket })
+      e:quit()
+      assert.equal(wanted[1], code)
+      assert.is_truthy(err:find(wanted[2], 1, true), err)
+    end))
+  end
+
+  it("is spoken as we know it where the engine's is newer, and else as the engine does",
+    scratch.with(function(_, path)
+      for version, spoken in pairs { ["9.9"] = "/v1.51/", ["1.41"] = "/v1.41/" } do
+        local e = engine.fake(path, { api = version, many = 1, owner = "default" })
+        local ran = cli.at(path, { DOCKER_HOST = "unix://" .. e.socket }):run { "cleanup" }
+        assert.equal(0, ran.code, ran.err)
+        assert.is_truthy(e.process:stdout():find(spoken, 1, true), version)
+        e:quit()
+      end
+    end))
+end)
