@@ -141,8 +141,9 @@ return function(options, host)
       end
     end
     recovery = async.spawn(function()
-      ex:recover()
-      if ex.settings.serve then feed.keep(ex, host.log) end -- as `exhost serve` does
+      ex:tend(function()
+        if ex.settings.serve then feed.keep(ex, host.log) end -- as `exhost serve` does
+      end)
     end, {
       on_error = function(message) host.log("error", "recover: " .. tostring(message)) end })
     host.ready(on_call, on_cancel, on_close)

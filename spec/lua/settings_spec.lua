@@ -2,6 +2,8 @@
 
 local async = require "exhost.async"
 local c = require "conformance.helper"
+local cli = require "support.cli"
+local scratch = require "support.scratch"
 
 describe("the setting", function()
   it("retention ends what is kept of an execution, so long after its end", c.with(function(ex)
@@ -24,6 +26,16 @@ describe("the setting", function()
     assert(ex:recover())
     assert.same({}, ex:list { all = true })
   end, { settings = { retention = 1.5 } }))
+
+  it("retention ends it on a host that stays up", cli.with(function(x)
+    x.dir:write("config.lua", "return { retention = '1s' }")
+    local config = { "--config", x.path .. "/config.lua" }
+    local host = x:start { config[1], config[2], "serve" }
+    assert.equal(0, x:run({ config[1], config[2], "run", "--id", "one", "--", "true" }).code)
+    assert.is_true(scratch.wait_until(function() return x:run({ "ps", "-aq" }).out == "" end))
+    host:signal(15)
+    host:wait()
+  end))
 
   it("events_limit bounds a story, which fails nothing", c.with(function(ex)
     local request = c.request(c.sh "exit 3")

@@ -26,11 +26,12 @@ local function activated()
   return tonumber(os.getenv("LISTEN_FDS")) and FIRST_ACTIVATED or nil
 end
 
---- Reconcile, then conclude what ends.
+--- Reconcile, then conclude what ends and delete what expires.
 local function keep_house(ex, log)
-  ex:recover()
-  local ok, err = feed.keep(ex, log)
-  if not ok then log("error", err) end
+  ex:tend(function()
+    local ok, err = feed.keep(ex, log)
+    if not ok then log("error", err) end
+  end)
 end
 
 --- What else is listened on: prompts, and a port for Prometheus.

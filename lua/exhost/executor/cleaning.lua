@@ -1,4 +1,4 @@
---- Removing everything. A method of an executor.
+--- Removing everything, or what has expired. Methods of an executor.
 
 local async = require "exhost.async"
 local backends = require "exhost.backend"
@@ -7,6 +7,7 @@ local backends = require "exhost.backend"
 local Executor = {}
 
 local REMOVED_AT_ONCE = 64
+local LEAST_SECONDS, MOST_SECONDS = 1, 600 -- between two looks for what has expired
 
 --- What a backend's engine has of ours, whatever is on disk. An engine that is not there holds
 --- nothing up where nothing of it is known here.
@@ -43,6 +44,16 @@ function Executor:cleanup()
     return nil, "failed to remove executions: " .. table.concat(failures, "; "), "io"
   end
   return true
+end
+
+--- Recover, and go on with it from time to time, so that what expires is deleted though the host
+--- stays up for months. Suspends until it is cancelled.
+---@param ready? fun() called after the first time
+function Executor:tend(ready)
+  local seconds = math.min(math.max(self.settings.retention / 4, LEAST_SECONDS), MOST_SECONDS)
+  self:recover()
+  if ready then ready() end
+  while async.sleep(seconds) do self:recover() end
 end
 
 return Executor
