@@ -2,6 +2,7 @@
  * through a mailbox. */
 #include "embed.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -153,7 +154,8 @@ int exhost_next(exhost_t *host, exhost_event **event, int timeout_ms) {
 }
 
 int exhost_fd(exhost_t *host) {
-  return fcntl(host->box.ready, F_DUPFD_CLOEXEC, 3);
+  int fd = fcntl(host->box.ready, F_DUPFD_CLOEXEC, 3);
+  return fd >= 0 ? fd : -errno;
 }
 
 void exhost_close(exhost_t *host, int timeout_ms) {

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/resource.h>
 
 #include "embed.h"
 
@@ -47,6 +48,13 @@ static void twice(exhost_t *host) {
   exhost_event_free(expect(host, 1));
   CHECK(poll(&p, 1, 0) == 0, "readable without an event");
   close(other);
+  struct rlimit before, none = {0, 0};
+  CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
+  none.rlim_max = before.rlim_max;
+  CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
+  CHECK(exhost_fd(host) == -EINVAL,
+        "not the errno of fcntl()"); /* 3 is above the limit */
+  CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
 
   char script[64];
   snprintf(script, sizeof script, "sleep 0.2; head -c %d /dev/zero", SIZE);
