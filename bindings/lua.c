@@ -1,6 +1,7 @@
 /* lua.c - the one doorway into Lua, counted references, errors as values. */
 #include "lua.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -92,7 +93,12 @@ void xh_lua_log(const xh_lua *x, const char *level, const char *message) {
     line, 120, "{\"time\":\"%s\",\"level\":\"%s\",\"message\":\"", time, level);
   n += escape(line + n, sizeof line - n - 4, message);
   n += (size_t)snprintf(line + n, 4, "\"}\n");
-  ssize_t done = write(x->log_fd, line, n); /* a full pipe loses it */
+  /* A full pipe loses it. The pipe is the embedder's and may block: it has room for a
+   * line when it says that it has some (PIPE_BUF). */
+  struct pollfd room = {.fd = x->log_fd, .events = POLLOUT};
+  if (poll(&room, 1, 0) != 1)
+    return;
+  ssize_t done = write(x->log_fd, line, n);
   (void)done;
 }
 

@@ -7,6 +7,7 @@ describe("exhost.h", function()
   it("is closed with calls in flight", program.runs "closing")
   it("tells a slow reader of the feed how much it missed", program.runs "feed")
   it("keeps descriptors apart and leaves none", program.runs "descriptors")
+  it("writes a log that holds nothing up", program.runs "logging")
   it("leaves its embedder as it was", program.runs "guest")
   it("is opened by dlopen with RTLD_LOCAL", program.runs("opened",
     { link = " ", argument = program.library }))
