@@ -93,7 +93,7 @@ function conclude.run(executor, view, locked)
       evidence, why, kind = backend:conclude(executor:execution(view), exit)
     end
     if evidence then
-      evidence.unenforced = (view.record or {}).unenforced -- limits, as the start was planned
+      evidence.unenforced = (view.record or {}).unenforced -- limits, known since the start
       local r = result.from(exit, evidence, {})
       r.expires_at = conclude.expiry(executor.settings.retention)
       r.execution_id, r.job_id = view.id, view.record and view.record.job_id
