@@ -58,6 +58,7 @@ static const luaL_Reg MODULES[] = {
   {"exhost.loop", luaopen_exhost_loop},
   {"exhost.dir", luaopen_exhost_dir},
   {"exhost.http_core", luaopen_exhost_http},
+  {"exhost.hijack", luaopen_exhost_hijack},
   {"exhost.json_core", luaopen_exhost_json_core},
   {"exhost.lines", luaopen_exhost_lines},
   {"exhost.listen", luaopen_exhost_listen},

@@ -83,6 +83,7 @@ bool xh_opt_boolean(lua_State *L, int index, const char *field);
 const char *xh_opt_string(lua_State *L, int index, const char *field);
 
 int luaopen_exhost_http(lua_State *L);
+int luaopen_exhost_hijack(lua_State *L);
 int luaopen_exhost_json_core(lua_State *L);
 int luaopen_exhost_lines(lua_State *L);
 int luaopen_exhost_listen(lua_State *L);

@@ -1,4 +1,4 @@
-/* lua_collect.c - module exhost.collect: what comes out of a FIFO. */
+/* lua_collect.c - module exhost.collect: what comes out of a FIFO or pipe. */
 #include "lua.h"
 
 #include <errno.h>
@@ -42,6 +42,34 @@ static int open_fifo(int dir, const char *name) {
   return fd < 0 ? -errno : fd;
 }
 
+/* Read fd, which is taken over on success, to its end; the options are at `at`, and the
+ * function after them. Pushes a collector and returns 0, or a negative error. */
+static int begin(lua_State *L, int fd, int at) {
+  lua_Number limit = xh_opt_number(L, at, "limit", 1024 * 1024);
+  int target = (int)xh_opt_number(L, at, "target", -1);
+  collect_box *box = lua_newuserdata(L, sizeof *box);
+  *box = (collect_box){.x = xh_lua_from(L)};
+  luaL_getmetatable(L, COLLECT_TYPE);
+  lua_setmetatable(L, -2);
+  xh_collect_options o = {
+    .fd = fd, .target = target, .limit = (size_t)limit, .on_end = ended, .user = box};
+  int err = xh_collect_open(&box->c, &box->x->loop->uv, &o);
+  if (err < 0)
+    return err;
+  xh_ref_set(box->x, L, &box->fn, at + 1);
+  xh_ref_set(box->x, L, &box->self, -1);
+  return 0;
+}
+
+/* So that no descriptor is open when an argument turns out to be wrong. */
+static void check(lua_State *L, int at) {
+  luaL_checktype(L, at, LUA_TTABLE);
+  luaL_checktype(L, at + 1, LUA_TFUNCTION);
+  lua_Number limit = xh_opt_number(L, at, "limit", 1);
+  luaL_argcheck(L, limit >= 1 && limit <= 1e12, at, "limit out of range");
+  xh_opt_number(L, at, "target", -1);
+}
+
 /* fifo(dir, name, {limit = bytes, target = number?}, fn) -> collector.
  *
  * Reads the FIFO to its end, then calls fn(bytes, dropped): the last `limit` bytes,
@@ -50,28 +78,32 @@ static int open_fifo(int dir, const char *name) {
 static int collect_fifo(lua_State *L) {
   int dir = xh_check_dir(L, 1);
   const char *name = xh_check_name(L, 2);
-  luaL_checktype(L, 3, LUA_TTABLE);
-  luaL_checktype(L, 4, LUA_TFUNCTION);
-  lua_Number limit = xh_opt_number(L, 3, "limit", 1024 * 1024);
-  luaL_argcheck(L, limit >= 1 && limit <= 1e12, 3, "limit out of range");
-  int target = (int)xh_opt_number(L, 3, "target", -1);
-  collect_box *box = lua_newuserdata(L, sizeof *box);
-  *box = (collect_box){.x = xh_lua_from(L)};
-  luaL_getmetatable(L, COLLECT_TYPE);
-  lua_setmetatable(L, -2);
+  check(L, 3);
   int fd = open_fifo(dir, name);
   if (fd < 0)
     return xh_push_error(L, fd);
-  xh_collect_options o = {
-    .fd = fd, .target = target, .limit = (size_t)limit, .on_end = ended, .user = box};
-  int err = xh_collect_open(&box->c, &box->x->loop->uv, &o);
+  int err = begin(L, fd, 3);
+  if (err == 0)
+    return 1;
+  close(fd);
+  return xh_push_error(L, err);
+}
+
+/* pipe({limit, target}, fn) -> collector, number: the same of a new pipe, and the end
+ * of it to write to, which is the caller's to close. */
+static int collect_pipe(lua_State *L) {
+  int pair[2];
+  check(L, 1);
+  if (pipe2(pair, O_CLOEXEC | O_NONBLOCK) != 0)
+    return xh_push_error(L, -errno);
+  int err = begin(L, pair[0], 1);
   if (err < 0) {
-    close(fd);
+    close(pair[0]);
+    close(pair[1]);
     return xh_push_error(L, err);
   }
-  xh_ref_set(box->x, L, &box->fn, 4);
-  xh_ref_set(box->x, L, &box->self, -1);
-  return 1;
+  lua_pushinteger(L, pair[1]);
+  return 2;
 }
 
 /* collector:close(). Its writer is told by SIGPIPE; fn is not called any more. */
@@ -90,7 +122,8 @@ static int collect_finish(lua_State *L) {
 
 static const luaL_Reg METHODS[] = {
   {"close", collect_close}, {"finish", collect_finish}, {NULL, NULL}};
-static const luaL_Reg FUNCTIONS[] = {{"fifo", collect_fifo}, {NULL, NULL}};
+static const luaL_Reg FUNCTIONS[] = {
+  {"fifo", collect_fifo}, {"pipe", collect_pipe}, {NULL, NULL}};
 
 int luaopen_exhost_collect(lua_State *L) {
   xh_new_type(L, COLLECT_TYPE, METHODS, collect_close);

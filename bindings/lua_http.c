@@ -1,9 +1,7 @@
 /* lua_http.c - module exhost.http_core: HTTP requests to an engine. */
-#include "lua.h"
+#include "lua_http.h"
 
 #include <string.h>
-
-#include "http.h"
 
 static const char CLIENT_TYPE[] = "exhost.http";
 static const char REQUEST_TYPE[] = "exhost.http_request";
@@ -20,6 +18,10 @@ typedef struct request_box {
   xh_lua *x;
   xh_ref self, client, on_answer, on_data;
 } request_box;
+
+xh_http *xh_check_http(lua_State *L, int index) {
+  return ((client_box *)luaL_checkudata(L, index, CLIENT_TYPE))->h;
+}
 
 /* open(address) -> client: a unix socket's path, or "host:port". */
 static int http_open(lua_State *L) {
@@ -52,19 +54,6 @@ static void set_string(lua_State *L, const char *name, const char *value) {
   lua_setfield(L, -2, name);
 }
 
-static void set_output(lua_State *L, const xh_http_answer *a) {
-  static const char *const NAMES[] = {"stdout", "stderr"};
-  lua_newtable(L);
-  for (int i = 0; i < 2; i++) {
-    const xh_buffer *b = &a->out[i];
-    lua_pushlstring(L, b->data != NULL ? b->data : "", b->len);
-    lua_setfield(L, -3, NAMES[i]);
-    lua_pushboolean(L, a->dropped[i] > 0);
-    lua_setfield(L, -2, NAMES[i]);
-  }
-  lua_setfield(L, -2, "truncated");
-}
-
 static void answered(xh_http_request *r, const xh_http_answer *a, void *user) {
   (void)r;
   request_box *box = user;
@@ -81,8 +70,6 @@ static void answered(xh_http_request *r, const xh_http_answer *a, void *user) {
   set_string(L, "error", a->error);
   set_string(L, "type", a->type);
   set_string(L, "version", a->version);
-  if (a->out != NULL)
-    set_output(L, a);
   request_end(box);
   xh_lua_call(x, 1);
 }
@@ -122,10 +109,9 @@ static void keep_function(lua_State *L, request_box *box, xh_ref *ref,
   lua_pop(L, 1);
 }
 
-/* client:send{method, path, headers = {"Name: value"}, body, limit, frames, on_answer,
- * on_data} -> request. on_answer({status, error, refused, body, type, version, and with
- * frames stdout, stderr, truncated}) is called once; on_data(bytes) for each piece of a
- * 2xx body, which is then not kept. */
+/* client:send{method, path, headers = {"Name: value"}, body, limit, on_answer, on_data}
+ * -> request. on_answer({status, error, refused, body, type, version}) is called once;
+ * on_data(bytes) for each piece of a 2xx body, which is then not kept. */
 static int client_send(lua_State *L) {
   client_box *client = luaL_checkudata(L, 1, CLIENT_TYPE);
   const char *headers[MOST_HEADERS + 1];
@@ -139,7 +125,6 @@ static int client_send(lua_State *L) {
   xh_http_options o = {
     .method = xh_opt_string(L, 2, "method"),
     .path = xh_opt_string(L, 2, "path"),
-    .frames = xh_opt_boolean(L, 2, "frames"),
     .limit = (size_t)xh_opt_number(L, 2, "limit", DEFAULT_LIMIT),
     .headers = headers,
     .on_answer = answered,

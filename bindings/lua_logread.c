@@ -127,16 +127,15 @@ static int reader_pipe(lua_State *L) {
   return 2;
 }
 
-/* own_output(fd) -> number: a descriptor for the same output that may be non-blocking
- * without being so for those who share fd with us. A pipe or terminal is opened anew;
- * what cannot be (a socket, a file whose position is shared) is duplicated. */
-static int reader_own_output(lua_State *L) {
+/* A pipe or terminal is opened anew; what cannot be (a socket, a file whose position is
+ * shared) is duplicated. */
+static int own(lua_State *L, int flags) {
   int fd = (int)luaL_checkinteger(L, 1), own = -1;
   char path[32];
   struct stat st;
   if (fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode))) {
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    own = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    own = open(path, flags | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
   }
   if (own < 0)
     own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
@@ -146,11 +145,23 @@ static int reader_own_output(lua_State *L) {
   return 1;
 }
 
+/* own_output(fd) -> number: a descriptor for the same output that may be non-blocking
+ * without being so for those who share fd with us. */
+static int reader_own_output(lua_State *L) {
+  return own(L, O_WRONLY);
+}
+
+/* own_input(fd) -> number: the same for input. */
+static int reader_own_input(lua_State *L) {
+  return own(L, O_RDONLY);
+}
+
 static const luaL_Reg METHODS[] = {
   {"finish", reader_finish}, {"close", reader_close}, {NULL, NULL}};
 static const luaL_Reg FUNCTIONS[] = {{"open", reader_open},
                                      {"pipe", reader_pipe},
                                      {"own_output", reader_own_output},
+                                     {"own_input", reader_own_input},
                                      {NULL, NULL}};
 
 int luaopen_exhost_logread(lua_State *L) {

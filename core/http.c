@@ -1,11 +1,11 @@
 /* http.c - HTTP requests to an engine, many at once, on the loop. */
 #include "http.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "error.h"
-#include "frames.h"
 #include "http_poll.h"
 
 enum { CONNECT_MS = 5000, KEPT_CONNECTIONS = 8 };
@@ -26,10 +26,7 @@ struct xh_http_request {
   xh_http_options o;
   char *body, *url;
   xh_buffer kept;
-  xh_frames frames;
-  bool aborted, too_big, misframed;
-  xh_buffer output[2];
-  uint64_t dropped[2];
+  bool aborted, too_big;
   char version[24];
   char error[CURL_ERROR_SIZE];
 };
@@ -51,8 +48,6 @@ static void free_request(xh_http_request *r) {
     curl->easy_cleanup(r->easy);
   curl->slist_free_all(r->headers);
   xh_buffer_free(&r->kept);
-  xh_buffer_free(&r->output[0]);
-  xh_buffer_free(&r->output[1]);
   free(r->body);
   free(r->url);
   free(r);
@@ -64,35 +59,11 @@ static bool is_good(const xh_http_request *r) {
   return status >= 200 && status < 300;
 }
 
-/* Twice the limit may pile up before the older half goes. */
-static bool keep_output(xh_http_request *r, const xh_frame_piece *piece) {
-  xh_buffer *b = &r->output[piece->stream];
-  if (xh_buffer_append(b, piece->data, piece->len) < 0)
-    return false;
-  if (b->len > 2 * r->o.limit) {
-    r->dropped[piece->stream] += b->len - r->o.limit;
-    xh_buffer_consume(b, b->len - r->o.limit);
-  }
-  return true;
-}
-
-static bool take_frames(xh_http_request *r, const char *data, size_t len) {
-  xh_frame_piece piece;
-  int got;
-  while ((got = xh_frames_next(&r->frames, &data, &len, &piece)) > 0)
-    if (!keep_output(r, &piece))
-      return false;
-  r->misframed = got < 0;
-  return got == 0;
-}
-
 static size_t on_body(char *data, size_t one, size_t len, void *user) {
   xh_http_request *r = user;
   (void)one;
   if (r->aborted)
     return 0;
-  if (is_good(r) && r->o.frames)
-    return take_frames(r, data, len) ? len : 0;
   if (is_good(r) && r->o.on_data != NULL) {
     r->o.on_data(r, data, len, r->o.user);
     return r->aborted ? 0 : len;
@@ -116,21 +87,9 @@ static size_t on_header(char *line, size_t one, size_t len, void *user) {
   return len;
 }
 
-static void trim_output(xh_http_request *r) {
-  for (int i = 0; i < 2; i++) {
-    xh_buffer *b = &r->output[i];
-    if (b->len <= r->o.limit)
-      continue;
-    r->dropped[i] += b->len - r->o.limit;
-    xh_buffer_consume(b, b->len - r->o.limit);
-  }
-}
-
 static const char *describe(const xh_http_request *r, CURLcode code) {
   if (r->too_big)
     return "the answer is longer than expected";
-  if (r->misframed)
-    return "the stream is not multiplexed as it should be";
   if (code == CURLE_OK)
     return NULL;
   /* Of a socket in a folder, libcurl's own words tell of localhost and port 80. */
@@ -142,6 +101,13 @@ static const char *describe(const xh_http_request *r, CURLcode code) {
   return r->error[0] != '\0' ? r->error : r->http->curl->easy_strerror(code);
 }
 
+/* The connection goes with the request, so the socket is ours by another number. */
+static int take_socket(const xh_http_request *r) {
+  curl_socket_t socket = -1;
+  r->http->curl->easy_getinfo(r->easy, CURLINFO_ACTIVESOCKET, &socket);
+  return fcntl(socket, F_DUPFD_CLOEXEC, 3);
+}
+
 static void on_done(xh_http_poll *poll, CURL *easy, CURLcode code) {
   xh_http *h = (xh_http *)poll;
   xh_http_request *r = NULL;
@@ -150,8 +116,9 @@ static void on_done(xh_http_poll *poll, CURL *easy, CURLcode code) {
   h->curl->easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&r);
   h->curl->easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
   h->curl->easy_getinfo(easy, CURLINFO_CONTENT_TYPE, &type);
+  bool connected = r->o.connect && code == CURLE_OK && !r->aborted;
+  int socket = connected ? take_socket(r) : -1;
   h->curl->multi_remove_handle(poll->multi, easy);
-  trim_output(r);
   xh_http_answer answer = {
     .status = (int)status,
     .error = describe(r, code),
@@ -160,8 +127,7 @@ static void on_done(xh_http_poll *poll, CURL *easy, CURLcode code) {
     .len = r->kept.len,
     .type = type,
     .version = r->version[0] != '\0' ? r->version : NULL,
-    .dropped = {r->dropped[0], r->dropped[1]},
-    .out = r->o.frames ? r->output : NULL,
+    .socket = socket,
   };
   forget_request(r); /* the client may be closed inside, and must not find it */
   if (!r->aborted)
@@ -266,6 +232,8 @@ static void set_rest(xh_http_request *r) {
   curl->easy_setopt(easy, CURLOPT_NOPROXY, "*");
   curl->easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
   curl->easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+  curl->easy_setopt(easy, CURLOPT_CONNECT_ONLY, (long)r->o.connect);
+  curl->easy_setopt(easy, CURLOPT_FRESH_CONNECT, (long)r->o.connect);
   if (strcmp(r->o.method, "HEAD") == 0)
     curl->easy_setopt(easy, CURLOPT_NOBODY, 1L);
 }

@@ -21,10 +21,9 @@ typedef struct xh_http_answer {
   bool refused;      /* nobody listens there, or the address does not exist */
   const char *body;  /* valid during the call; without what on_data took */
   size_t len;
-  const char *type;     /* Content-Type, or NULL */
-  const char *version;  /* header Api-Version, or NULL */
-  uint64_t dropped[2];  /* with frames: bytes before those kept, of stdout and stderr */
-  const xh_buffer *out; /* with frames: two buffers, stdout and stderr; else NULL */
+  const char *type;    /* Content-Type, or NULL */
+  const char *version; /* header Api-Version, or NULL */
+  int socket; /* with connect: connected, and who is called closes it; else -1 */
 } xh_http_answer;
 
 /* Called once, unless the request is aborted before. */
@@ -42,10 +41,8 @@ typedef struct xh_http_options {
   const char *const *headers; /* "Name: value", ended by NULL; or NULL */
   const char *body;           /* copied; NULL: none */
   size_t body_len;
-  size_t limit; /* of a body that is kept; more is an error. With frames: keep the last
-                   so many bytes of each stream */
-  bool frames;  /* a 2xx body is a multiplexed stream (frames.h); its Content-Type is
-                   not asked, as dockerd 20.10 calls framed streams raw, too */
+  size_t limit; /* of a body that is kept; more is an error */
+  bool connect; /* send nothing: the connection is all that is wanted */
   xh_http_fn on_answer;
   xh_http_data_fn on_data; /* or NULL: keep the body */
   void *user;

@@ -2,6 +2,7 @@
 
 local address = require "backends.docker.address"
 local async = require "exhost.async"
+local hijack = require "exhost.hijack"
 local http = require "exhost.http_core"
 local json = require "exhost.json"
 local loop = require "exhost.loop"
@@ -104,6 +105,46 @@ function Client:negotiate()
   return true
 end
 
+--- What is wrong with an answer, if anything is.
+---@return boolean failed, string? err, string? code, table? data
+local function failure(answer)
+  if answer.status >= 400 then
+    return true, words(answer), CODES[answer.status] or "engine", { status = answer.status }
+  end
+  if answer.error then
+    return true, "the engine's answer was cut short: " .. answer.error, "unavailable",
+      { status = answer.status, cut = true }
+  end
+  return false
+end
+
+--- POST what turns the connection into a stream both ways, and pass on what is said until it
+--- ends. Suspends; interrupted it cuts the connection.
+---@param path string below the version
+---@param options { body: any, stdin: integer?, stdout: integer, stderr: integer } descriptors,
+--- taken over
+---@return true? ok, string? err, string? code, table? data status
+function Client:stream(path, options)
+  local ok, err, code = self:negotiate()
+  if not ok then return nil, err, code end
+  local answer
+  answer, err, code = async.await(function(done)
+    local opened, why, name = hijack.open(self.http, { path = "/v" .. self.version .. path,
+      body = assert(json.encode(options.body)), stdin = options.stdin,
+      stdout = options.stdout, stderr = options.stderr }, done)
+    if not opened then return done(nil, why, name) end
+    return function() opened:close() end
+  end)
+  if not answer then
+    if code ~= "cancelled" and code ~= "timeout" then code = "io" end
+    return nil, err, code
+  end
+  if answer.status == 0 then return unreachable(self, answer) end
+  local failed, why, kind, data = failure(answer)
+  if failed then return nil, why, kind, data end
+  return true
+end
+
 local function call(self, method, path, options)
   options = options or {}
   local ok, err, code = self:negotiate()
@@ -121,21 +162,16 @@ local function call(self, method, path, options)
   local answer
   answer, err, code = self:exchange { method = method,
     path = "/v" .. self.version .. path .. query(options.query), headers = headers, body = body,
-    timeout = options.timeout, frames = options.frames, limit = options.limit,
-    on_data = options.on_data }
+    timeout = options.timeout, limit = options.limit, on_data = options.on_data }
   if not answer then return nil, err, code end
   if answer.status == 0 then
     self.version = nil -- it may come back as another one
     return unreachable(self, answer)
   end
-  if answer.status >= 400 then
-    return nil, words(answer), CODES[answer.status] or "engine", { status = answer.status }
-  end
-  if answer.error then
-    return nil, "the engine's answer was cut short: " .. answer.error, "unavailable",
-      { status = answer.status, cut = true }
-  end
-  if options.frames or options.on_data then return answer end
+  local failed, why, data
+  failed, why, code, data = failure(answer)
+  if failed then return nil, why, code, data end
+  if options.on_data then return answer end
   if answer.body == "" then return true end
   local value = json.decode(answer.body)
   if value == nil then return answer end
@@ -152,9 +188,9 @@ end
 ---@param method string
 ---@param path string below the version, such as "/containers/json"
 ---@param options? { query: table, body: any, raw: string, type: string, headers: string[],
---- timeout: number, frames: boolean, limit: number, on_data: function, story: function } story:
+--- timeout: number, limit: number, on_data: function, story: function } story:
 --- `event` of the execution that it is made for, which tells of it
----@return any value decoded JSON, or the bare answer for frames and non-JSON
+---@return any value decoded JSON, or the bare answer where that is none
 ---@return string? err, string? code, table? data status
 function Client:call(method, path, options)
   local began, story = loop.now(), options and options.story

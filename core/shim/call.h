@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "response.h"
+#include "../response.h"
 
 #define XH_CALL_MAX 640
 

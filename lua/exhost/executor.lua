@@ -217,8 +217,9 @@ end
 --- Run a command inside a running execution and wait for its end. When the caller is
 --- interrupted the command is killed. Suspends.
 ---@param argv string[]
----@param options { timeout: number|string?, targets: table? }? targets: descriptors of ours
---- by stream, taken over, for output that is not to be returned
+---@param options { timeout: number|string?, targets: table?, stdin: integer? }? descriptors of
+--- ours, taken over: targets, by stream, for output that is not to be returned but to go there
+--- as it comes; stdin for what the command is to read, where the backend has `exec_stdin`
 ---@return table? result exit_code, signal, stdout, stderr, truncated
 ---@return string? err, string? code, table? data
 function Executor:exec(id, argv, options)

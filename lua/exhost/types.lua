@@ -192,6 +192,11 @@ function logread.pipe() end
 ---@return integer? own the caller's, string?, string?
 function logread.own_output(fd) end
 
+--- The same for input.
+---@param fd integer
+---@return integer? own the caller's, string?, string?
+function logread.own_input(fd) end
+
 -- exhost.collect, exhost.outlet ----------------------------------------------------------
 
 ---@class exhost.collects
@@ -208,6 +213,12 @@ local Collector = {}
 ---@param fn fun(bytes: string, dropped: number, _: nil, message: string?, code: string?)
 ---@return exhost.collect?, string?, string?
 function collect.fifo(dir, name, options, fn) end
+
+--- The same of a new pipe, with the end of it to write to, which is the caller's to close.
+---@param options { limit: number?, target: integer? }
+---@param fn fun(bytes: string, dropped: number, _: nil, message: string?, code: string?)
+---@return exhost.collect? collector, integer|string end_or_err, string? code
+function collect.pipe(options, fn) end
 
 --- fn is called now, with what has come.
 function Collector:finish() end
@@ -314,7 +325,6 @@ local HttpRequest = {}
 ---@field body string
 ---@field type string?
 ---@field version string? header Api-Version
----@field stdout string? with frames, as stderr and truncated
 
 ---@class exhost.HttpOptions
 ---@field method string
@@ -322,7 +332,6 @@ local HttpRequest = {}
 ---@field headers string[]? "Name: value"
 ---@field body string?
 ---@field limit integer? bytes of a body that is kept; default 16 MiB
----@field frames boolean? the body is a multiplexed stream
 ---@field on_answer fun(answer: exhost.HttpAnswer) once
 ---@field on_data fun(bytes: string)? pieces of a 2xx body, which is then not kept
 
@@ -341,6 +350,25 @@ function Http:close() end
 
 --- End a request; on_answer is not called any more.
 function HttpRequest:abort() end
+
+-- exhost.hijack --------------------------------------------------------------------------
+
+---@class exhost.hijack_module
+local hijack = {}
+
+---@class exhost.hijack a request whose connection is a stream both ways
+local Hijack = {}
+
+--- POST, then pass on what the engine puts out, and what stdin says, until the stream ends.
+---@param client exhost.http
+---@param options { path: string, body: string, stdin: integer?, stdout: integer, stderr: integer }
+--- descriptors, taken over in any case; stdout and stderr are pipes or sockets
+---@param fn fun(answer: { status: integer, body: string, error: string?, code: string? }) once
+---@return exhost.hijack? hijack, string? err, string? code
+function hijack.open(client, options, fn) end
+
+--- The connection is cut; fn is not called any more.
+function Hijack:close() end
 
 
 ---@class exhost.cgroup_core

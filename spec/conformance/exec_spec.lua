@@ -1,6 +1,8 @@
 local c = require "conformance.helper"
 local async = require "exhost.async"
+local dirs = require "exhost.dir"
 local loop = require "exhost.loop"
+local system = require "exhost.system"
 
 local IDLE = "echo up; while :; do sleep 0.05; done"
 
@@ -26,6 +28,18 @@ describe(c.name .. ": exec", function()
     assert.matches("997\n998\n$", result.stdout)
     assert.same({ stdout = true, stderr = false }, result.truncated)
   end, { settings = { output_limit = 100 } }))
+
+  it("gives it what it is to read, or says that it cannot", c.verb("exec", IDLE, function(ex, id)
+    local file = assert(dirs.memory("spec", "one\ntwo\n"))
+    local result, err, code = ex:exec(id, { "cat" }, { stdin = system.dup(file:number()) })
+    file:close()
+    if ex:backend().capabilities.exec_stdin then
+      return assert.same({ 0, "one\ntwo\n" }, { result.exit_code, result.stdout })
+    end
+    assert.equal("unsupported", code)
+    assert.matches("gives a command no stdin$", err)
+    assert.equal(0, assert(ex:exec(id, { "true" })).exit_code)
+  end))
 
   it("says what cannot be executed", c.verb("exec", IDLE, function(ex, id)
     local result, err, _, data = ex:exec(id, { "/no/such/program" })

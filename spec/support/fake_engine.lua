@@ -186,10 +186,47 @@ function KINDS.unpause(c)
   answer(c, 204, "")
 end
 
+-- What a command in the container does: options.exec is { out = "…", times = how often, err = "…",
+-- exit = code, echo = true (what it reads it puts out, until that ends) }.
+function KINDS.exec(c)
+  answer_and_keep(c, 201, '{"Id":"e1"}')
+end
+
+function KINDS.exec_start(c)
+  local does = options.exec or {}
+  head(c, 101, "Connection: Upgrade\r\nUpgrade: tcp\r\n")
+  if does.out then push(c, frame(1, does.out:rep(does.times or 1))) end
+  if does.err then push(c, frame(2, does.err)) end
+  c.reads, c.last = does.echo, not does.echo
+end
+
+function KINDS.exec_json(c)
+  answer_and_keep(c, 200, string.format('{"Running":false,"Pid":0,"ExitCode":%d}',
+    (options.exec or {}).exit or 0))
+end
+
+local function read_stream(c, bytes)
+  if bytes == "" then
+    c.last, c.reads = true, nil
+  else
+    push(c, frame(1, bytes))
+  end
+end
+
+--- The next whole request of a connection; what comes after it stays.
+local function take_request(c)
+  local _, last = c.input:find("\r\n\r\n", 1, true)
+  if not last then return nil end
+  local top = c.input:sub(1, last)
+  local size = tonumber(top:match("\r\n[Cc]ontent%-[Ll]ength: (%d+)") or 0)
+  if #c.input < last + size then return nil end
+  c.input = c.input:sub(last + size + 1)
+  return top:match("^(%u+) (%S+) HTTP/1.1\r\n")
+end
+
 local function serve(c)
-  local method, path = c.input:match("^(%u+) (%S+) HTTP/1.1\r\n.*\r\n\r\n$")
+  local method, path = take_request(c)
   if not method then return end
-  c.input = ""
   io.stdout:write(method, " ", path, "\n")
   io.stdout:flush()
   if options.tls then -- Go's words to who does not speak it
@@ -206,6 +243,7 @@ local function serve(c)
   if status then return answer_and_keep(c, status, body) end
   if path:find("^/v[%d.]+/images/") then return answer(c, 404, '{"message":"no such image"}') end
   local name, query = path:match("^/v[%d.]+/containers/[^/]+/(%a+)%??(.*)$")
+  if not name then name, query = "exec_" .. path:match("^/v[%d.]+/exec/e1/(%a+)$"), "" end
   local fail = options.status and options.status[name]
   local limit = options.cut and options.cut[name]
   if fail and #fail > 0 then
@@ -270,6 +308,7 @@ local buffer = ffi.new("char[4096]")
 
 local function read_from(c)
   local n = tonumber(C.read(c.fd, buffer, 4096))
+  if n >= 0 and c.reads then return read_stream(c, ffi.string(buffer, n)) end
   if n <= 0 then return close(c) end
   c.input = c.input .. ffi.string(buffer, n)
   serve(c)
@@ -290,7 +329,8 @@ local function turn()
   local fds = ffi.new("fake_pollfd[?]", #list + 1)
   for i, c in ipairs(list) do
     local writes = c.out ~= "" or c.last or c.limit == 0
-    fds[i] = { c.fd, writes and POLLIN + POLLOUT or POLLIN, 0 }
+    local reads = c.last and 0 or POLLIN -- or the end of what is said would be told again
+    fds[i] = { c.fd, writes and reads + POLLOUT or reads, 0 }
   end
   fds[0] = { listener, POLLIN, 0 }
   local left = script and script[1] and math.max(0, math.ceil(wake_at - now())) or 50

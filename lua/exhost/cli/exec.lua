@@ -10,6 +10,7 @@ local exec = {
   stop_at_word = true,
   failure = 125,
   options = {
+    { "-i", "--interactive", key = "interactive", help = "give it what comes on stdin" },
     { "--timeout", key = "timeout", value = "TIME", help = "kill it after this time" },
   },
 }
@@ -31,8 +32,8 @@ function exec.run(ctx, options)
     if not ctx.json then
       targets = { stdout = logread.own_output(1), stderr = logread.own_output(2) }
     end
-    local result, err, code, data = ex:exec(id, argv,
-      { timeout = options.timeout, targets = targets })
+    local result, err, code, data = ex:exec(id, argv, { timeout = options.timeout,
+      targets = targets, stdin = options.interactive and logread.own_input(0) or nil })
     if not result then return failure(ctx, err, code, data) end
     if ctx.json then ctx:print_json(conclude.to_json(result)) end
     return result.exit_code

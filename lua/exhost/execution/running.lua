@@ -6,6 +6,7 @@ local events = require "exhost.events"
 local json = require "exhost.json"
 local observe = require "exhost.observe"
 local state = require "exhost.state"
+local system = require "exhost.system"
 
 local running = {}
 
@@ -74,7 +75,18 @@ function running.signal(executor, view, number)
   return nil, string.format("signal %s: %s", view.id, err), code
 end
 
+--- Whether the backend can give a command something to read.
+local function takes_stdin(executor, view)
+  local backend = executor:backend(view.record and view.record.backend)
+  return not backend or not backend.exec or backend.capabilities.exec_stdin
+end
+
 function running.exec(executor, view, argv, options)
+  if options.stdin and not takes_stdin(executor, view) then
+    system.close(options.stdin)
+    return nil, string.format("exec in %s: the %s executor gives a command no stdin", view.id,
+      view.record.backend), "unsupported"
+  end
   local result, err, code, data = executor:optional("exec", view, argv, options)
   if result then return result end
   return nil, string.format("exec in %s: %s", view.id, err), code, data

@@ -1,7 +1,9 @@
 --- A command in a container ends when its caller leaves.
 
 local async = require "exhost.async"
+local dirs = require "exhost.dir"
 local docker = require "support.docker"
+local logread = require "exhost.logread"
 local scratch = require "support.scratch"
 local system = require "exhost.system"
 
@@ -46,6 +48,19 @@ describe("docker: exec", function()
     assert.equal("cancelled", code)
     assert(scratch.wait_until(function() return count(engine, asked.job_id, "4321") == 0 end))
   end))
+
+  it("reads what it is given, and its end; what it does not read holds nothing up",
+    with(function(ex, asked)
+      local file = assert(dirs.memory("spec", "one\ntwo\n"))
+      local read = assert(ex:exec(asked.execution_id, { "sort", "-r" },
+        { stdin = system.dup(file:number()) }))
+      assert.same({ 0, "two\none\n", "" }, { read.exit_code, read.stdout, read.stderr })
+      file:close()
+      local from, to = logread.pipe() -- never ends
+      local left = assert(ex:exec(asked.execution_id, { "sh", "-c", "exit 4" }, { stdin = from }))
+      assert.equal(4, left.exit_code)
+      system.close(to)
+    end))
 
   it("never ends a process that is not in the container", with(function()
     local _, _, pid = system.ids()

@@ -4,8 +4,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "text.h"
-
 #define HEAD_MAX 65536
 
 /* "HTTP/1.1 200 OK" */
@@ -33,15 +31,22 @@ static const char *value_of(const char *line, const char *name) {
   return value + strspn(value, " \t");
 }
 
+static bool take_length(xh_response *r, const char *value) {
+  size_t digits = strspn(value, "0123456789");
+  if (digits == 0 || digits > 18 || value[digits] != '\0')
+    return false;
+  r->left = 0;
+  for (; *value != '\0'; value++)
+    r->left = r->left * 10 + (uint64_t)(*value - '0');
+  return r->has_length = true;
+}
+
 static bool take_field(xh_response *r) {
   const char *value = value_of(r->line, "Transfer-Encoding");
   if (value != NULL)
     r->chunked = strcasecmp(value, "chunked") == 0;
   value = value_of(r->line, "Content-Length");
-  if (value == NULL)
-    return true;
-  r->has_length = true;
-  return xh_text_parse(value, 10, &r->left);
+  return value == NULL || take_length(r, value);
 }
 
 static bool end_head(xh_response *r) {

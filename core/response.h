@@ -1,4 +1,5 @@
-/* response.h - take an HTTP/1.1 answer apart, wherever its bytes were cut. */
+/* response.h - take an HTTP/1.1 answer apart, wherever its bytes were cut. Libc only:
+ * the shim uses it, too. */
 #ifndef XH_RESPONSE_H
 #define XH_RESPONSE_H
 
