@@ -134,7 +134,11 @@ end
 --- Create the container, fill it, and tell the shim of it.
 function Docker:source(execution)
   local made, err, code, data = create_container(self, execution)
-  if not made then return nil, err, code, data end
+  if not made then
+    -- Nobody has heard of it, so there is nothing to remove.
+    if data and data.refused then execution.record.handle = nil end
+    return nil, err, code, data
+  end
   execution.record.container = made.Id -- on disk before it is started
   local ok
   ok, err, code = warnings(execution, made.Warnings)

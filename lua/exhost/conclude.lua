@@ -95,7 +95,8 @@ function conclude.run(executor, view, locked)
     if evidence then
       evidence.unenforced = (view.record or {}).unenforced -- limits, known since the start
       local r = result.from(exit, evidence, {})
-      r.expires_at = conclude.expiry(executor.settings.retention)
+      local kept = (view.record or {}).retention or executor.settings.retention
+      r.expires_at = conclude.expiry(kept)
       r.execution_id, r.job_id = view.id, view.record and view.record.job_id
       ok, why, kind = async.shield(STORE_SECONDS, store_result, executor, view, r)
       if ok then view.state, view.is_new = "concluded", true end -- nobody else had the lock
@@ -161,27 +162,27 @@ function conclude.to_json(r)
   return copy
 end
 
---- Undo a start that never let the workload run: nothing stays but its events. The
+--- Undo a start that never let the workload run: nothing stays but its events. What the
+--- backend cannot remove now is kept track of, so that whoever looks next tries again. The
 --- caller holds the lock. Suspends.
 ---@return true? ok, string? err, string? code
----@return string? left why what the backend had made could not be removed
 function conclude.roll_back(executor, view, why)
   executor:event(view, "rolled_back", { why = why })
   local record = view.record
   local backend = executor:backend(record and record.backend)
-  local left
   if backend and record and record.handle then
-    local gone, problem = backend:remove(record.handle, executor:execution(view))
+    local gone, err, code = backend:remove(record.handle, executor:execution(view))
     if not gone then
-      left = tostring(problem)
-      executor:event(view, "left_behind", { why = left })
+      executor:event(view, "left_behind", { why = tostring(err) })
+      record.phase = "creating"
+      state.write(view.dir, record)
+      return nil, "what was made for it is left behind: " .. tostring(err), code or "io"
     end
   end
   executor.state:keep_failed(view.id, view.dir:read(events.FILE) or "")
   free_gpus(executor, view)
   executor.state:release_job(record and record.job_id, view.id)
-  local ok, err, code = executor.state:discard(view.id)
-  return ok, err, code, left
+  return executor.state:discard(view.id)
 end
 
 return conclude

@@ -171,13 +171,14 @@ local function claim_gpus(executor, view, plan)
   return ledger.claim(executor.state, plan.gpus, view.id)
 end
 
-local function new_files(plan)
+local function new_files(executor, plan)
   local asked = plan.request
   local record = {
     format = state.FORMAT, phase = "creating", backend = plan.name, job_id = asked.job_id,
     execution_id = asked.execution_id, created_at = loop.timestamp(),
     persist_logs_duration = asked.persist_logs_duration, warnings = plan.warnings,
     stop_grace = asked.stop_grace, stop_signal = asked.stop_signal,
+    retention = executor.settings.retention, -- whoever concludes may have other settings
     unenforced = #(plan.body.unenforced or {}) > 0 and plan.body.unenforced or nil,
   }
   return record, {
@@ -192,7 +193,7 @@ end
 function start.run(executor, plan)
   local asked = plan.request
   local id = asked.execution_id
-  local record, files = new_files(plan)
+  local record, files = new_files(executor, plan)
   local dir, lock, code = executor.state:create(id, files)
   if not dir then return nil, lock, code end
   local view = setmetatable({ id = id, dir = dir, record = record },
@@ -215,8 +216,8 @@ function start.run(executor, plan)
     err = string.format("start %s execution %s: %s", plan.name, id, err)
     async.shield(CLEANUP_SECONDS, function()
       executor:event(view, "start_failed", { message = err, code = code })
-      local _, _, _, left = conclude.roll_back(executor, view, err)
-      if left then err = err .. "; what was made for it is left behind: " .. left end
+      local undone, why = conclude.roll_back(executor, view, err)
+      if not undone then err = err .. "; " .. why end
     end)
   end
   lock:close()

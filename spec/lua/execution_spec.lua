@@ -52,20 +52,25 @@ describe("the table of an execution", function()
 end)
 
 describe("a start that fails", function()
-  it("says what could not be undone, and frees its ids", c.with(function(ex)
+  it("says what could not be undone, and does not lose sight of it", c.with(function(ex)
     local request, backend = c.request { "/no/such/program" }, assert(ex:backend())
-    local remove = backend.remove
-    function backend.remove() return nil, "it is stuck", "io" end
+    local id, remove, tries = request.execution_id, backend.remove, 0
+    function backend.remove()
+      tries = tries + 1
+      return nil, "it is stuck", "io"
+    end
     local _, err, code = ex:start(request)
-    backend.remove = remove
     assert.matches("/no/such/program.*; what was made for it is left behind: it is stuck$", err)
     assert.equal("engine", code)
-    local told
-    for _, event in ipairs(ex:why(request.execution_id)) do
-      if event.event == "left_behind" then told = event.why end
-    end
-    assert.equal("it is stuck", told)
+    assert.equal("abandoned", state_of(ex, id))
+    local story = assert(ex:why(id)) -- which tries again, as every look does
+    assert.same({ "left_behind", 2 }, { story[#story].event, tries })
     request.engine_spec.params.cmd = { "true" }
+    _, err = ex:start(request)
+    assert.matches("what was made for it is left behind: it is stuck$", err)
+    assert.equal(3, tries)
+    assert.equal(id, assert(ex:list { all = true })[1].execution_id)
+    backend.remove = remove
     assert.equal(0, ex:run(request).exit_code)
   end))
 end)

@@ -3,6 +3,7 @@
 local async = require "exhost.async"
 local c = require "conformance.helper"
 local cli = require "support.cli"
+local loop = require "exhost.loop"
 local scratch = require "support.scratch"
 
 describe("the setting", function()
@@ -16,6 +17,13 @@ describe("the setting", function()
     assert.equal("not_found", (select(3, ex:status(request.execution_id))))
     assert.same({}, ex:list { all = true })
   end, { settings = { retention = 1.5 } }))
+
+  it("retention is the start's, whoever concludes", c.with(function(ex)
+    local id = assert(ex:start(c.request { "true" }))
+    ex.settings.retention = 7200
+    local left = assert(ex:wait(id)).expires_at - loop.time()
+    assert.truthy(left > 3500 and left <= 3600, left)
+  end, { settings = { retention = 3600 } }))
 
   it("retention also counts from a removal", c.with(function(ex)
     local request = c.request { "true" }

@@ -78,12 +78,15 @@ end
 local function looked_entry(self, id)
   local view, status = observe.look(self.state, id), nil
   if view and not ENDED_STATES[view.state] then
+    local _, code
     view:close()
     -- It may have to be concluded first; then it is another view.
-    status = self:status(id)
-    view = status and observe.look(self.state, id)
+    status, _, code = self:status(id)
+    view = code ~= "not_found" and observe.look(self.state, id)
   end
   if not view then return nil end
+  -- Its engine may be away: the phase says that it cannot be moved on now.
+  status = status or (view.state == "abandoned" and "pending" or "running")
   local result = {}
   if ENDED_STATES[view.state] then
     result = state.read_json(view.dir, "result.json") or { reason = "lost" }
@@ -134,8 +137,10 @@ end
 ---@return table[]? events, string? err, string? code
 function Executor:why(id)
   local status, err, code = self:status(id)
-  if status then
-    return with_view(self, id, function(view) return events.read(view.dir) end)
+  if status or code ~= "not_found" then -- also of one that cannot be rolled back now
+    local list, why, kind = with_view(self, id, function(view) return events.read(view.dir) end)
+    if list then return list end
+    return nil, err or why, code or kind
   end
   local kept = code == "not_found" and text.is_name(id) and self.state.failed:read(id)
   if kept then return events.parse(kept) end

@@ -100,9 +100,32 @@ describe("docker: while the engine is away", function()
       local _, err, code = ex:start(asked)
       assert.equal("unavailable", code)
       assert.matches("cannot be reached", err)
+      assert.is_nil(err:find("left behind", 1, true), err)
+      assert.equal(1, #assert(ex:list()))
       assert.equal("done\n", assert(ex:wait(done.execution_id)).stdout)
       docker.engine "up"
       assert.equal("later\n", assert(ex:run(asked)).stdout)
+    end))
+
+  it("a start whose answer is lost fails, and nothing is left of it when it is back",
+    with(function(ex)
+      local backend, asked = assert(ex:backend()), docker.sh "sleep 300"
+      local start = backend.start
+      function backend.start(...)
+        assert(start(...))
+        gone "kill"
+        return nil, "start container: no answer", "unavailable"
+      end
+      local _, err, code = ex:start(asked)
+      backend.start = start
+      assert.equal("unavailable", code)
+      assert.matches("no answer; what was made for it is left behind: .*cannot be reached", err)
+      assert.equal(asked.execution_id, assert(ex:list())[1].execution_id)
+      docker.engine "up"
+      assert.equal(1, #assert(backend:list()))
+      assert(ex:recover())
+      assert.same({}, backend:list())
+      assert.equal("not_found", select(3, ex:status(asked.execution_id)))
     end))
 
   it("a cancel is kept, and carried out when it is back", with(function(ex, path, shared)
