@@ -116,6 +116,29 @@ func TestErrorsHoldCodes(t *testing.T) {
 	})
 }
 
+// What no request may go beyond is held to its form, and holds.
+func TestCeiling(t *testing.T) {
+	onEach(t, func(f *fixture) {
+		o := f.options()
+		o.Ceiling = map[string]any{"memmory": 64 << 20}
+		_, err := exhost.NewExecutor(ctx, executorID, o)
+		check(f.T, errors.Is(err, exhost.ErrInvalid), "%v", err)
+		has(f.T, err.Error(), `ceiling.memmory: unknown field (did you mean "memory"?)`)
+		o.Ceiling = map[string]any{"memory": "64m", "cores": 0.5,
+			"users": map[string]any{"deny": []any{4294967294, "no-such-user"}}}
+		e, err := exhost.NewExecutor(ctx, executorID, o)
+		must(f.T, err)
+		defer e.Close()
+		if f.backend.name == "process" {
+			r := f.transient()
+			check(f.T, errors.Is(e.Start(ctx, r), exhost.ErrDenied), "a core of a half")
+			r.Resources.CPU.Cores, r.Resources.RAM.Size = 0.5, 64<<20
+			must(f.T, e.Start(ctx, r))
+			f.result(r.ExecutionID)
+		}
+	})
+}
+
 func TestClose(t *testing.T) {
 	onEach(t, func(f *fixture) {
 		other := f.open() // shares the host

@@ -99,7 +99,8 @@ typedef struct exhost_options {
   const char *lua_path;    /* more folders with backends/ and policies/, by ":" */
   const char *prefix;      /* where exhost is installed; NULL: found from the library */
   const char *config;      /* settings, as a JSON object; NULL: none */
-  const char *ceiling; /* what no policy may go beyond, as a JSON object; NULL: none */
+  const char *ceiling; /* what no request and no policy may go beyond, as a JSON object:
+                          `exhost help config`; NULL: none */
 
   /* The library's own log, one JSON object a line; duplicated. Set has_log_fd. Without
    * it there is no log. A full pipe loses lines. */

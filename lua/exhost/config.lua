@@ -1,5 +1,6 @@
 --- Settings: one table, checked by the request's schema engine. A settings file is Lua data,
 --- evaluated without any library.
+local ceiling = require "exhost.config.ceiling"
 local schema = require "exhost.schema"
 local text = require "exhost.text"
 local typed = require "exhost.typed"
@@ -37,11 +38,6 @@ local function ordered(settings)
   return settings
 end
 
-local function operators_table(ceiling)
-  if type(ceiling) ~= "table" then return nil, "expected a table" end
-  return ceiling
-end
-
 config.SCHEMA = {
   type = "record",
   default = {},
@@ -60,7 +56,7 @@ config.SCHEMA = {
     image_pull = one_of({ "never", "missing", "always" }, "missing", "when images are pulled"),
     backends = { type = "map", of = { type = "any" },
       doc = "what is a backend's own, by its name" },
-    ceiling = { type = "any", check = operators_table, doc = "what no policy may go beyond" },
+    ceiling = ceiling,
     gpu_sharing = flag "a GPU may be given to several executions",
     prefer_cdi = flag "GPUs by CDI where the engine lists them",
     inventory = { type = "any", doc = "other roots for the inventory: sys, proc, dev, etc, cdi" },

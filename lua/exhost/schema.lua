@@ -7,7 +7,8 @@
 --- value), `absent` (a value that stands for none: Go writes "" and 0), `check` (a function of
 --- the value and of `warn`, that answers a value, or nil and why) and `doc`.
 --- Strings have `pattern`, `min_length`, `max_length`, `no_nul`, `secret`; numbers, durations and
---- sizes `min`, `max`, `above`; enums `values`, `any_case`; lists `of`; maps `of` and `key`;
+--- sizes `min`, `max`, `above`; enums `values`, `any_case`; lists `of` and `all` (the
+--- word "all" may stand in their place); maps `of` and `key`;
 --- records `fields` and `unknown`. `expected` says in words what is wanted.
 local json = require "exhost.json"
 local scalars = require "exhost.schema.scalars"
@@ -55,8 +56,10 @@ end
 
 -- Each answers the normalised value, or nil and a message that begins with its path.
 function CONTAINERS.list(spec, value, path, state)
+  if spec.all and value == "all" then return value end
   if not is_list(value) then
-    return nil, placed(path, "expected a list, got " .. scalars.describe(value))
+    return nil, placed(path, string.format("expected a list%s, got %s",
+      spec.all and ' or "all"' or "", scalars.describe(value)))
   end
   local list = json.array {}
   for i, item in ipairs(value) do

@@ -1,4 +1,5 @@
 local config = require "exhost.config"
+local json = require "exhost.json"
 
 local DEFAULTS = {
   retention = 86400, log_limit = 1073741824, output_limit = 1048576, stop_grace = 10,
@@ -40,8 +41,7 @@ describe("settings", function()
     { { enforce = "maybe" }, 'enforce: expected "warn" or "strict", got "maybe"' },
     { { image_pull = true }, 'image_pull: expected "never", "missing" or "always", got true' },
     { { serve = 1 }, "serve: expected true or false" }, { { ceiling = 1 },
-      "ceiling: expected a table" },
-    { { ceiling = { f = print } }, "ceiling.f: expected data, got a function" },
+      "ceiling: expected an object, got 1" },
     { { pipe_grace = 11 }, "pipe_grace is above pipe_grace_max" },
     { { policy_soft = 1 }, "policy_soft is above policy_hard" },
     { { 1 }, "expected an object, got a list" }, { "x", 'expected an object, got "x"' },
@@ -50,6 +50,66 @@ describe("settings", function()
       local settings, err, code = config.check(case[1])
       assert.is_nil(settings)
       assert.equal("invalid", code)
+      assert.truthy(err:find(case[2], 1, true), err)
+    end)
+  end
+end)
+
+describe("the ceiling of settings", function()
+  for name, case in pairs {
+    memory = { "64m", 64 * 1024 ^ 2 }, cores = { 1.5, 1.5 }, pids = { 5, 5 },
+    privileged = { true, true }, users = { { deny = { 0, "1000", "root" } },
+      { deny = { 0, 1000, "root" } } },
+    binds = { { "/srv", "/a.b" }, { "/srv", "/a.b" } }, devices = { "all", "all" },
+    capabilities = { { "CAP_NET_ADMIN", "sys_admin" }, { "CAP_NET_ADMIN", "sys_admin" } },
+    namespaces = { { "host", "container:a", "ns:/proc/1/ns/net" },
+      { "host", "container:a", "ns:/proc/1/ns/net" } },
+    networks = { {}, {} }, runtimes = { { "io.x.v2" }, { "io.x.v2" } },
+    sysctls = { { "net.ipv4.ip_forward" }, { "net.ipv4.ip_forward" } },
+    security_opt = { { "label=disable", 'seccomp={"a":[1]}' },
+      { "label=disable", 'seccomp={"a":[1]}' } },
+  } do
+    it("takes " .. name .. ", in Lua and in JSON", function()
+      local lua = { ceiling = { [name] = case[1] } }
+      for _, given in ipairs { lua, json.decode(json.encode(lua)) } do
+        local settings = assert(config.check(given))
+        assert.same({ [name] = case[2] }, settings.ceiling)
+        assert.same(settings, assert(config.check(settings)))
+      end
+    end)
+  end
+
+  for _, case in ipairs {
+    { { memmory = 5 }, 'memmory: unknown field (did you mean "memory"?)' },
+    { { qqqq = 5 }, "qqqq: unknown field" }, { { 1 }, "expected an object, got a list" },
+    { { memory = "64 megs" }, "memory: " }, { { memory = 0 }, "memory: expected a size above 0" },
+    { { memory = true }, "memory: expected a size" },
+    { { cores = "2" }, 'cores: expected a number above 0, got "2"' },
+    { { cores = 0 }, "cores: expected a number above 0" },
+    { { pids = 1.5 }, "pids: expected a whole number of 1 or more" },
+    { { privileged = 1 }, "privileged: expected true or false" },
+    { { users = "root" }, 'users: expected an object, got "root"' },
+    { { users = { "root" } }, "users: expected an object, got a list" },
+    { { users = { deni = {} } }, 'users.deni: unknown field (did you mean "deny"?)' },
+    { { users = { deny = "root" } }, 'users.deny: expected a list, got "root"' },
+    { { users = { deny = { { 0 } } } }, "users.deny[1]: expected the name of a user or a number" },
+    { { users = { deny = { 0, -1 } } }, "users.deny[2]: expected the name of a user" },
+    { { users = { deny = { "root:root" } } }, 'a number, got "root:root"' },
+    { { users = { deny = { "" } } }, 'a number, got ""' },
+    { { users = { deny = { print } } }, "users.deny[1]: expected data, got a function" },
+    { { binds = "/srv" }, 'binds: expected a list or "all", got "/srv"' },
+    { { binds = { "srv" } }, "binds[1]: expected an absolute path" },
+    { { binds = { "/srv/../etc" } }, "binds[1]: expected an absolute path without .." },
+    { { devices = { 1 } }, "devices[1]: expected a string, got 1" },
+    { { capabilities = { "NET ADMIN" } }, 'expected a capability such as "NET_ADMIN"' },
+    { { capabilities = { x = true } }, 'capabilities: expected a list or "all", got an object' },
+    { { namespaces = { "" } }, 'namespaces[1]: expected a mode such as "host"' },
+    { { networks = { "a b" } }, "networks[1]: expected the name of a network" },
+  } do
+    it("is refused with " .. case[2], function()
+      local settings, err, code = config.check { ceiling = case[1] }
+      assert.same({ nil, "invalid" }, { settings, code })
+      assert.matches("ceiling", err:sub(1, 7))
       assert.truthy(err:find(case[2], 1, true), err)
     end)
   end

@@ -55,6 +55,9 @@ describe("a schema's scalars", function()
     { { type = "enum", values = { "Aa", "b" }, any_case = true }, "aA", "Aa" },
     { { type = "enum", values = { "a", "b", "c" } }, "B", 'x: expected "a", "b" or "c", got "B"' },
     { { type = "enum", values = { "a" } }, 1, 'x: expected "a", got 1' },
+    { { type = "list", all = true, of = { type = "string" } }, "all", "all" },
+    { { type = "list", all = true, of = { type = "string" } }, "any",
+      'x: expected a list or "all", got "any"' },
   } do
     local spec, value, wanted, part = case[1], case[2], case[3], case[4]
     it(("take %s for a %s"):format(json.encode { value } or tostring(value), spec.type), function()

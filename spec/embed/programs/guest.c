@@ -124,6 +124,8 @@ static void wrong(const char *folder) {
           "unknown field \"x\"");
   refused((exhost_options){.state_dir = folder, .ceiling = "7"}, EXHOST_INVALID,
           "ceiling: ");
+  refused((exhost_options){.state_dir = folder, .ceiling = "{\"memmory\":5}"},
+          EXHOST_INVALID, "ceiling.memmory: unknown field (did you mean \"memory\"?)");
   refused((exhost_options){.state_dir = folder, .prefix = "/nonexistent"},
           EXHOST_NOT_FOUND, "set prefix");
   refused((exhost_options){.state_dir = folder, .has_log_fd = 1, .log_fd = 9999},
