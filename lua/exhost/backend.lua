@@ -3,6 +3,7 @@
 local build = require "exhost.build"
 local dirs = require "exhost.dir"
 local shape = require "exhost.shape"
+local sorted_keys = require "exhost.sorted_keys"
 local system = require "exhost.system"
 
 local backend = {}
@@ -122,22 +123,42 @@ function backend.load_file(name, path)
   return checked
 end
 
+--- Find a backend by its name, without loading it.
+---@param name string
+---@param lua_path string?
+---@return string? path of its init.lua, string? err, string? code "invalid", "not_found"
+function backend.find(name, lua_path)
+  if not is_name(name) then
+    return nil, string.format("backend %q: not a name", tostring(name)), "invalid"
+  end
+  for _, root in ipairs(backend.roots(lua_path)) do
+    local path = root .. "/backends/" .. name .. "/init.lua"
+    if exists(path) then return path end
+  end
+  return nil, string.format("no backend %q (have: %s)", name,
+    table.concat(backend.names(lua_path), ", ")), "not_found"
+end
+
+--- Settings of a backend that is not there are a misspelt backend's, and would not be missed.
+---@param own table<string, table>? `backends` of the settings
+---@return true? ok, string? err, string? code "invalid"
+function backend.are_known(own, lua_path)
+  for _, name in ipairs(sorted_keys(own)) do
+    local path, err = backend.find(name, lua_path)
+    if not path then return nil, "settings: backends: " .. err, "invalid" end
+  end
+  return true
+end
+
 --- Find and load a backend by its name.
 ---@param name string
 ---@param lua_path string?
 ---@return exhost.Backend? module, string? err, string? code
 function backend.load(name, lua_path)
-  if not is_name(name) then
-    return nil, string.format("backend %q: not a name", tostring(name)), "invalid"
-  end
-  local roots = backend.roots(lua_path)
-  install_searcher(roots)
-  for _, root in ipairs(roots) do
-    local path = root .. "/backends/" .. name .. "/init.lua"
-    if exists(path) then return backend.load_file(name, path) end
-  end
-  return nil, string.format("no backend %q (have: %s)", name,
-    table.concat(backend.names(lua_path), ", ")), "not_found"
+  local path, err, code = backend.find(name, lua_path)
+  if not path then return nil, err, code end
+  install_searcher(backend.roots(lua_path))
+  return backend.load_file(name, path)
 end
 
 local function command_files(root, name)

@@ -28,6 +28,21 @@ local function flag(doc)
   return { type = "boolean", default = false, doc = doc }
 end
 
+local function folder(value)
+  if value:sub(1, 1) == "/" then return (value:gsub("(.)/+$", "%1")) end
+  return nil, "expected an absolute path, got " .. text.quote(value)
+end
+
+local function root(doc)
+  return { type = "string", absent = "", no_nul = true, check = folder, doc = doc }
+end
+
+--- The shape of a backend's own settings is that backend's to check.
+local function table_of_settings(value)
+  if type(value) == "table" then return value end
+  return nil, "expected a table of settings, got " .. tostring(value)
+end
+
 local function ordered(settings)
   if settings.pipe_grace > settings.pipe_grace_max then
     return nil, "pipe_grace is above pipe_grace_max"
@@ -54,12 +69,15 @@ config.SCHEMA = {
     durability = one_of({ "result", "full" }, "result",
       "what is synced to the disk before an answer: the result, or all but the story"),
     image_pull = one_of({ "never", "missing", "always" }, "missing", "when images are pulled"),
-    backends = { type = "map", of = { type = "any" },
+    backends = { type = "map", of = { type = "any", check = table_of_settings },
       doc = "what is a backend's own, by its name" },
     ceiling = ceiling,
     gpu_sharing = flag "a GPU may be given to several executions",
     prefer_cdi = flag "GPUs by CDI where the engine lists them",
-    inventory = { type = "any", doc = "other roots for the inventory: sys, proc, dev, etc, cdi" },
+    inventory = { type = "record", doc = "other roots for the inventory of GPUs", fields = {
+      sys = root "in place of /sys", proc = root "what /proc is below", dev = root "of /dev",
+      etc = root "of /etc", cdi = { type = "list", of = root(), doc = "folders of CDI specs" },
+    } },
     policy_soft = duration(0.05, "the time of a policy, after which it is interrupted"),
     policy_hard = duration(0.25, "and after which it is killed"),
     serve = flag "listen for commands on the socket of the state folder",

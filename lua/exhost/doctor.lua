@@ -97,7 +97,7 @@ end
 
 --- Who may open the nodes of GPUs, and what CDI names.
 local function devices(ex, host)
-  local folders = (ex.settings.inventory or inventory.ROOTS).cdi or inventory.ROOTS.cdi
+  local folders = inventory.roots(ex.settings.inventory).cdi
   local groups = {}
   for _, name in ipairs { "render", "video" } do
     groups[#groups + 1] = host.groups[name] and string.format("%s %d", name, host.groups[name])

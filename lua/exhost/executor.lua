@@ -55,7 +55,9 @@ function executor.open(options)
   end
   local settings, err, code = config.check(options.settings)
   if not settings then return nil, err, code end
-  local store
+  local known, store
+  known, err, code = backends.are_known(settings.backends, options.lua_path)
+  if not known then return nil, err, code end
   store, err, code = state.open(path, id)
   if not store then return nil, err, code end
   return setmetatable({

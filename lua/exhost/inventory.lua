@@ -23,6 +23,15 @@ local DISPLAY_CLASS = "^0x03"
 inventory.ROOTS = { sys = "/sys", proc = "", dev = "/dev", etc = "/etc",
   cdi = { "/etc/cdi", "/var/run/cdi" } }
 
+--- All roots, where the settings name some.
+---@param given table? of the settings
+---@return exhost.InventoryRoots
+function inventory.roots(given)
+  local roots = {}
+  for name, usual in pairs(inventory.ROOTS) do roots[name] = given and given[name] or usual end
+  return roots
+end
+
 local function names_in(path)
   local dir = dirs.open(path)
   local names = dir and dir:list() or {}
@@ -107,10 +116,10 @@ end
 
 --- Read the machine.
 ---@param policies { name: string, about: table? }[] as Policies:list() gives them
----@param roots exhost.InventoryRoots?
+---@param roots table? those of the settings; the usual ones in place of what is missing
 ---@return { gpus: table[], groups: table<string, integer>, cdi: string[] } host
 function inventory.read(policies, roots)
-  roots = roots or inventory.ROOTS
+  roots = inventory.roots(roots)
   local by_vendor, folders = {}, {}
   for _, one in ipairs(policies) do
     if one.about and one.about.pci_vendor then by_vendor[one.about.pci_vendor] = one end

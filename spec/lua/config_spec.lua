@@ -1,5 +1,8 @@
 local config = require "exhost.config"
+local executor = require "exhost.executor"
+local inventory = require "exhost.inventory"
 local json = require "exhost.json"
+local scratch = require "support.scratch"
 
 local DEFAULTS = {
   retention = 86400, log_limit = 1073741824, output_limit = 1048576, stop_grace = 10,
@@ -53,6 +56,59 @@ describe("settings", function()
       assert.truthy(err:find(case[2], 1, true), err)
     end)
   end
+end)
+
+describe("roots of the inventory in settings", function()
+  it("are taken, and those that are not given are the usual ones", function()
+    local given = { sys = "/a/sys/", etc = "/", cdi = json.array {}, proc = "" }
+    local settings = assert(config.check { inventory = given })
+    assert.same({ sys = "/a/sys", etc = "/", cdi = {} }, settings.inventory)
+    assert.same(settings, assert(config.check(settings)))
+    assert.same({ sys = "/a/sys", etc = "/", cdi = {}, proc = "", dev = "/dev" },
+      inventory.roots(settings.inventory))
+    assert.same(inventory.ROOTS, inventory.roots())
+    assert.equal("table", type(inventory.read({}, { sys = "/nonexistent" }).gpus))
+  end)
+
+  for _, case in ipairs {
+    { 5, "inventory: expected an object, got 5" }, { { "/sys" }, "got a list" },
+    { { syss = "/sys" }, 'inventory.syss: unknown field (did you mean "sys"?)' },
+    { { sys = "sys" }, 'inventory.sys: expected an absolute path, got "sys"' },
+    { { dev = 1 }, "inventory.dev: expected a string, got 1" },
+    { { cdi = "/etc/cdi" }, "inventory.cdi: expected a list" },
+    { { cdi = { "cdi" } }, "inventory.cdi[1]: expected an absolute path" },
+  } do
+    it("are refused with " .. case[2], function()
+      local settings, err, code = config.check { inventory = case[1] }
+      assert.same({ nil, "invalid" }, { settings, code })
+      assert.truthy(err:find(case[2], 1, true), err)
+    end)
+  end
+end)
+
+describe("settings of backends", function()
+  it("are a table each", function()
+    local _, err, code = config.check { backends = { process = 5 } }
+    assert.same({ "backends.process: expected a table of settings, got 5", "invalid" },
+      { err, code })
+  end)
+
+  it("are those of one that can be found", scratch.with(function(dir, path)
+    local function open(own)
+      local ex, err, code = executor.open { state_dir = path .. "/state", lua_path = path,
+        settings = { backends = own } }
+      if ex then ex:close() end
+      return ex ~= nil, err, code
+    end
+    local ok, err, code = open { proces = {} }
+    assert.same({ false, "invalid" }, { ok, code })
+    assert.matches('^settings: backends: no backend "proces" %(have: .*process', err)
+    assert.matches('backend "../process": not a name', (select(2, open { ["../process"] = {} })))
+    assert.is_true(open { process = {} })
+    assert.is_false(open { mine = {} })
+    dir:open("backends", true):open("mine", true):write("init.lua", "not loaded for this")
+    assert.is_true(open { mine = {} })
+  end))
 end)
 
 describe("the ceiling of settings", function()
