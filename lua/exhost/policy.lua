@@ -3,6 +3,7 @@
 
 local async = require "exhost.async"
 local dirs = require "exhost.dir"
+local redact = require "exhost.request.redact"
 local roots = require "exhost.backend".roots
 local system = require "exhost.system"
 local text = require "exhost.text"
@@ -238,9 +239,7 @@ function Policies:decide(request, gpus, host)
   for _, name in ipairs(order) do
     local one, err, code = self:get(name)
     if not one then return nil, err, code end
-    local asked = {}
-    for key, value in pairs(request) do asked[key] = value end
-    asked.keys, asked.provision_scripts = nil, nil -- no business of a policy
+    local asked = redact.for_policy(request)
     asked.gpus = groups[name]
     local log
     log, err, code = one:call(asked, host)

@@ -21,7 +21,7 @@
 ---@field expect_env? table<string, string>
 ---@field refused? boolean
 
---- The job's request, without keys and scripts.
+--- The job's request, without keys, scripts and passwords.
 ---@class exhost.PolicyRequest
 ---@field job_id string
 ---@field execution_id string

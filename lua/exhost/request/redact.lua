@@ -4,7 +4,7 @@ local json = require "exhost.json"
 local redact = {}
 
 local MASKED = { "mmds_message" } -- params that a program reads as it does variables
-local SECRET = { registry_auth = true, password = true }
+local SECRET = { registry_auth = true, password = true, identitytoken = true }
 
 local function copy(value)
   if type(value) ~= "table" then return value end
@@ -13,8 +13,10 @@ local function copy(value)
   return new
 end
 
---- Drop passwords, at any depth, in place.
+--- Drop passwords, at any depth, in place. Whose they are says nothing without them, and would be
+--- refused if it came back in a request.
 local function drop_passwords(t)
+  if t.password ~= nil then t.username = nil end
   for key, item in pairs(t) do
     if SECRET[key] then
       t[key] = nil
@@ -36,6 +38,23 @@ function redact.for_disk(request)
   end
   local params = kept.engine_spec and kept.engine_spec.params
   if params then drop_passwords(params) end
+  return kept
+end
+
+--- Copy a request for policies: without keys and scripts, which are no business of theirs, nor what
+--- is for a registry or for the guest alone. Variables stay, as they may decide by them.
+---@param request table
+---@return table kept shares what it keeps outside of engine_spec with the request
+function redact.for_policy(request)
+  local kept = {}
+  for key, value in pairs(request) do kept[key] = value end
+  kept.keys, kept.provision_scripts = nil, nil
+  kept.engine_spec = copy(request.engine_spec)
+  local params = kept.engine_spec and kept.engine_spec.params
+  if not params then return kept end
+  drop_passwords(params)
+  params.username = nil
+  for _, name in ipairs(MASKED) do params[name] = nil end
   return kept
 end
 
