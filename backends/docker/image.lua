@@ -27,8 +27,8 @@ local function is_for(record, platform)
 end
 
 local function auth_of(params)
-  if params.registry_auth then return params.registry_auth end
-  if params.username and params.password then
+  if params.registry_auth and next(params.registry_auth) then return params.registry_auth end
+  if params.username then
     return { username = params.username, password = params.password }
   end
 end

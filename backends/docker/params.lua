@@ -25,8 +25,19 @@ local optional = parts.optional
 
 local SECRET = { type = "string", absent = "", secret = true }
 
+--- A name or a password alone would be nobody's.
+local function both(auth)
+  if auth.username and not auth.password and not auth.identitytoken then
+    return nil, "username is given without password: give both or neither"
+  end
+  if auth.password and not auth.username then
+    return nil, "password is given without username: give both or neither"
+  end
+  return auth
+end
+
 return {
-  type = "record",
+  type = "record", check = both,
   fields = {
     image = { type = "string", required = true, no_nul = true, check = image,
       doc = "name[:tag][@digest], or an id" },
@@ -46,7 +57,8 @@ return {
     platform = optional { pattern = "^[a-z0-9]+/[a-z0-9_]+/?[a-z0-9]*$",
       expected = "os/architecture" },
     username = optional(), password = SECRET,
-    registry_auth = { type = "record", fields = { username = optional(), password = SECRET,
+    registry_auth = { type = "record", check = both, fields = {
+      username = optional(), password = SECRET,
       serveraddress = optional(), identitytoken = SECRET },
       doc = "for the image's registry" },
   },

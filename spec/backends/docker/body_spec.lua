@@ -29,6 +29,30 @@ describe("docker: a disk limit", function()
   end)
 end)
 
+describe("docker: credentials", function()
+  for _, case in ipairs {
+    { { username = "u", password = "SECRET" } }, { { registry_auth = {} } },
+    { { username = "", password = "" } },
+    { { registry_auth = { username = "u", password = "SECRET" } } },
+    { { registry_auth = { username = "u", identitytoken = "SECRET" } } },
+    { { registry_auth = { identitytoken = "SECRET" } } },
+    { { username = "u" }, ": username is given without password: give both or neither" },
+    { { username = "u", password = "" }, ": username is given without password" },
+    { { password = "SECRET" }, ": password is given without username: give both or neither" },
+    { { registry_auth = { username = "u" } }, ".registry_auth: username is given without" },
+    { { registry_auth = { password = "SECRET" } }, ".registry_auth: password is given without" },
+  } do
+    it((case[2] and "are refused: " or "are taken: ") .. json.encode(case[1]), function()
+      local made, err, code = asked(nil, case[1])
+      if not case[2] then return assert.is_table(made) end
+      assert.is_nil(made)
+      assert.equal("engine_spec.params" .. case[2], err:sub(1, 18 + #case[2]))
+      assert.is_nil(err:find("SECRET", 1, true))
+      assert.is_true(code == nil or code == "invalid")
+    end)
+  end
+end)
+
 describe("docker: volumes and ports", function()
   local function volume(source, target) return { source = source, target = target } end
   local function port(ip, host, executor, protocol)
