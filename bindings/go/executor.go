@@ -92,7 +92,7 @@ func (e *Executor) GetStatus(ctx context.Context, id string) (ExecutionStatus, e
 }
 
 // WaitForStatus waits until the execution has the status, 10 s without a timeout. A status
-// that can no longer come is an error at once.
+// that can no longer come, or is none of the five, is an error at once.
 func (e *Executor) WaitForStatus(ctx context.Context, id string, status ExecutionStatus,
 	timeout *time.Duration) error {
 	p := params{"id": id, "status": string(status)}

@@ -18,6 +18,17 @@ describe(c.name .. ": status and wait_for_status", function()
     assert.matches("did not reach status running", err)
   end))
 
+  it("refuses a word that is no status, and lists them", c.with(function(ex)
+    for _, word in ipairs { "runing", "RUNNING", "" } do
+      local _, err, code = ex:wait_for_status("nobody", word, 5)
+      assert.same({ 'wait_for_status: status: expected "pending", "running", "paused", "success" '
+        .. 'or "failed", got "' .. word .. '"', "invalid" }, { err, code })
+    end
+    local _, err, code = ex:wait_for_status("nobody")
+    assert.equal("invalid", code)
+    assert.matches("got nothing$", err)
+  end))
+
   it("times out", c.with(function(ex)
     local request = c.request(c.sh("sleep 30"))
     assert(ex:start(request))

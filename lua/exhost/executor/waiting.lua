@@ -3,6 +3,7 @@
 local async = require "exhost.async"
 local execution = require "exhost.execution"
 local observe = require "exhost.observe"
+local scalars = require "exhost.schema.scalars"
 
 ---@class exhost.Executor
 local Executor = {}
@@ -78,11 +79,17 @@ function Executor:wait(id, timeout)
   return value, err, code
 end
 
+local STATUS = { values = { "pending", "running", "paused", "success", "failed" } }
 local ENDED = { success = true, failed = true }
 
 --- Wait until the execution has this status. A status that can no longer come is an
---- error at once.
+--- error at once, and so is a word that is none. Suspends.
+---@param status "pending"|"running"|"paused"|"success"|"failed"
+---@param timeout number? seconds, default 10
+---@return true? ok, string? err, string? code "invalid", "timeout", "already_completed", …
 function Executor:wait_for_status(id, status, timeout)
+  local known, why = scalars.enum(STATUS, status)
+  if not known then return nil, "wait_for_status: status: " .. why, "invalid" end
   local failure = string.format("execution (%s) did not reach status %s", id, status)
   return async.with_deadline(timeout or WAIT_FOR_STATUS_SECONDS, function()
     while true do
