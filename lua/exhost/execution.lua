@@ -20,10 +20,6 @@ local execution = {}
 local AGAIN = common.AGAIN
 local refused = common.refused
 
-local function nothing()
-  return true
-end
-
 local function give(executor, view)
   return conclude.give(executor, view)
 end
@@ -81,13 +77,18 @@ local WHILE_RUNNING = { "pause", "resume", "signal", "exec", "stats", "update" }
 
 local function live(row)
   row.start, row.wait = common.already_started, stopping.await_change
-  row.recover = row.recover or nothing
+  row.recover = row.recover or running.keep_gpus
   row.cancel, row.remove = row.cancel or stopping.stop_and_wait, removing.stop_then_remove
   row.pause = row.pause or running.change_pause("pause", "paused")
   row.resume = row.resume or refused "is not paused"
   row.exec, row.signal = row.exec or running.exec, row.signal or running.signal
   row.stats, row.update = row.stats or running.stats, row.update or running.update
   return row
+end
+
+local function still_stopping(executor, view)
+  running.keep_gpus(executor, view)
+  return stopping.pass_on_cancel(executor, view)
 end
 
 local function early(name)
@@ -126,7 +127,7 @@ execution.ACTIONS = {
   starting = early("pending"),
   running = live { status = status("running") },
   stopping = live { status = status("running"), cancel = stopping.stop_again,
-    recover = stopping.pass_on_cancel, pause = refused "is being stopped",
+    recover = still_stopping, pause = refused "is being stopped",
     exec = refused "is being stopped" },
   paused = live { status = status("paused"), pause = refused "is already paused",
     resume = running.change_pause("resume", "running"),

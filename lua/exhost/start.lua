@@ -163,11 +163,11 @@ local function run(executor, view, plan)
   end)
 end
 
---- Hold the GPUs that were planned with. The record says that there are some, so that only
---- such executions have to give anything back.
+--- Hold the GPUs that were planned with. The record names them, so that only such executions
+--- have to give anything back, and a ledger that was lost can be made again.
 local function claim_gpus(executor, view, plan)
   if #(plan.gpus or {}) == 0 or executor.settings.gpu_sharing then return true end
-  view.record.holds_gpus = true
+  view.record.holds_gpus = ledger.names(plan.gpus)
   return ledger.claim(executor.state, plan.gpus, view.id)
 end
 

@@ -4,6 +4,7 @@ local common = require "exhost.execution.common"
 local durability = require "exhost.durability"
 local events = require "exhost.events"
 local json = require "exhost.json"
+local ledger = require "exhost.ledger"
 local observe = require "exhost.observe"
 local state = require "exhost.state"
 local system = require "exhost.system"
@@ -11,6 +12,14 @@ local system = require "exhost.system"
 local running = {}
 
 local AGAIN = common.AGAIN
+
+--- What it holds is written down where nobody else was given it meanwhile: the ledger may have
+--- been lost.
+function running.keep_gpus(executor, view)
+  local names = view.record and view.record.holds_gpus
+  if not names then return true end
+  return ledger.keep(executor.state, view.id, names)
+end
 
 --- Pause or resume: the backend's doing, and a phase that every host reads.
 function running.change_pause(verb, phase)
