@@ -212,9 +212,10 @@ function state.read_json(dir, name)
   return type(value) == "table" and value or nil
 end
 
-local LISTED_RESULT = { finished_at = true, exit_code = true, reason = true, killed = true }
+local LISTED_RESULT = { finished_at = true, exit_code = true, reason = true, killed = true,
+  expires_at = true }
 local LISTED_RECORD = { format = true, phase = true, job_id = true, backend = true,
-  created_at = true, started_at = true }
+  created_at = true, started_at = true, expires_at = true }
 
 --- What a list tells of an execution that has a result, without decoding its files.
 ---@param id string of State:ids()

@@ -25,6 +25,16 @@ describe("the setting", function()
     assert.truthy(left > 3500 and left <= 3600, left)
   end, { settings = { retention = 3600 } }))
 
+  it("retention ends it without a host that stays, at the next list", cli.with(function(x)
+    x.dir:write("config.lua", "return { retention = '1s' }")
+    assert.equal(0, x:run({ "--config", x.path .. "/config.lua", "run", "--id", "e1", "--", "true" })
+      .code)
+    assert.equal("e1\n", x:run({ "ps", "-aq" }).out)
+    async.sleep(1.1)
+    assert.equal("", x:run({ "ps", "-aq" }).out)
+    assert.equal("not_found", select(2, x:json { "wait", "e1" }).code)
+  end))
+
   it("retention also counts from a removal", c.with(function(ex)
     local request = c.request { "true" }
     assert(ex:run(request))

@@ -2,7 +2,9 @@
 
 local async = require "exhost.async"
 local events = require "exhost.events"
+local execution = require "exhost.execution"
 local json = require "exhost.json"
+local loop = require "exhost.loop"
 local observe = require "exhost.observe"
 local plans = require "exhost.plan"
 local results = require "exhost.result"
@@ -68,9 +70,12 @@ local function entry_of(id, phase, status, record, result)
     finished_at = result.finished_at, exit_code = result.exit_code, reason = result.reason }
 end
 
+--- Of one that has ended; `expired`: it is only still there because nobody has looked.
 local function ended_entry(self, id)
   local known = self.state:summary(id)
   if not known then return nil end
+  local expired = type(known.expires_at) == "number" and known.expires_at <= loop.time()
+  if expired and execution.dispatch(self, id, "recover") then return nil, true end
   return entry_of(id, known.phase == "removed" and "removed" or "concluded",
     results.status(known), known, known)
 end
@@ -98,14 +103,15 @@ local function looked_entry(self, id)
 end
 
 --- Every execution of this executor (of the handle's backend, when it has one) that was
---- not removed. Suspends where there are many.
+--- not removed; what has expired is deleted. Suspends where there are many.
 ---@return table[]? list, string? err, string? code
 function Executor:list(options)
   local list, all, give_way = {}, options and options.all, async.pacer()
   for _, id in ipairs(self.state:ids()) do
     local ok, err, code = give_way()
     if not ok then return nil, err, code end
-    local entry = ended_entry(self, id) or looked_entry(self, id)
+    local entry, expired = ended_entry(self, id)
+    if not entry and not expired then entry = looked_entry(self, id) end
     if entry and (all or entry.phase ~= "removed")
       and not (self.only and entry.backend ~= self.only) then
       list[#list + 1] = entry
