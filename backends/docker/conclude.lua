@@ -45,6 +45,7 @@ end
 return function(backend, execution, exit)
   local api = backend.api
   local evidence = {}
+  backend.samples[execution.id] = nil
   if is_plain(exit) then
     evidence.container, evidence.image = execution.record.container, execution.record.image
     return evidence

@@ -34,6 +34,7 @@ local function open(config)
   api, err, code = client.open(own.host)
   if not api then return nil, err, code end
   return setmetatable({ name = "docker", settings = settings, own = own, api = api,
+    samples = {}, -- the last ones of `stats`, by execution
     executor = config.executor or "default" }, Docker)
 end
 
@@ -213,7 +214,7 @@ function Docker:exec(execution, argv, options)
 end
 
 function Docker:stats(execution)
-  return stats(self.api, execution)
+  return stats(self, execution)
 end
 
 function Docker:update(execution, limits)

@@ -27,8 +27,8 @@ describe("the setting", function()
 
   it("retention ends it without a host that stays, at the next list", cli.with(function(x)
     x.dir:write("config.lua", "return { retention = '1s' }")
-    assert.equal(0, x:run({ "--config", x.path .. "/config.lua", "run", "--id", "e1", "--", "true" })
-      .code)
+    local words = { "--config", x.path .. "/config.lua", "run", "--id", "e1", "--", "true" }
+    assert.equal(0, x:run(words).code)
     assert.equal("e1\n", x:run({ "ps", "-aq" }).out)
     async.sleep(1.1)
     assert.equal("", x:run({ "ps", "-aq" }).out)
