@@ -178,6 +178,22 @@ local function call(self, method, path, options)
   return value
 end
 
+--- An engine that was replaced while we lived may want another version: it says so, in plain
+--- text ("client version 1.41 is too old. Minimum supported API version is 1.44").
+local function refuses_version(err, data)
+  return data and data.status == 400 and err:find("client version %S+ is too %l+") ~= nil
+end
+
+--- As `call`, and once more with the version that the engine has now.
+local function call_current(self, ...)
+  local value, err, code, data = call(self, ...)
+  if value ~= nil or not refuses_version(err, data) then return value, err, code, data end
+  self.version = nil
+  value, err, code, data = call(self, ...)
+  if value == nil and refuses_version(err, data) then code = "unsupported" end
+  return value, err, code, data
+end
+
 --- Put a call into an execution's story: what was called and how long it took.
 local function tell(story, method, path, took, err)
   story("engine_call", { call = method .. " " .. path:gsub("^/containers/[^/]+/", "/containers/…/"),
@@ -195,7 +211,7 @@ end
 function Client:call(method, path, options)
   local began, story = loop.now(), options and options.story
   local value, err, code, data = metrics.watch("exhost_engine_call", "exhost_engine_calls_total",
-    LABELS, call, self, method, path, options)
+    LABELS, call_current, self, method, path, options)
   if story then tell(story, method, path, loop.now() - began, value == nil and err) end
   return value, err, code, data
 end

@@ -1,6 +1,7 @@
 --- Where an engine wants TLS, it is not spoken to.
 
 local cli = require "support.cli"
+local client = require "backends.docker.client"
 local engine = require "support.engine"
 local scratch = require "support.scratch"
 
@@ -69,4 +70,33 @@ describe("docker: an engine's API", function()
         e:quit()
       end
     end))
+
+  --- A client of an engine that now speaks `now`, and refuses what is older in plain text.
+  local function client_of(now, path)
+    local api, asked = assert(client.open(path .. "/none.sock")), {}
+    function api.exchange(_, request)
+      asked[#asked + 1] = request.path
+      if request.path == "/_ping" then return { status = 200, version = now, body = "OK" } end
+      local fits = request.path:find("/v" .. now .. "/", 1, true)
+      return fits and { status = 200, body = '{"a":1}' } or { status = 400,
+        body = "client version 1.41 is too old. Minimum supported API version is 1.44\n" }
+    end
+    api.version = "1.41" -- of the engine that was there before
+    return api, asked
+  end
+
+  it("may be another one after the engine was replaced", scratch.with(function(_, path)
+    local api, asked = client_of("1.45", path)
+    assert.same({ a = 1 }, api:call("GET", "/info"))
+    assert.same({ "/v1.41/info", "/_ping", "/v1.45/info" }, asked)
+    api:close()
+  end))
+
+  it("may be refused for good, in the engine's words", scratch.with(function(_, path)
+    local api, asked = client_of("9.9", path)
+    local _, err, code, data = api:call("GET", "/info")
+    assert.matches("client version 1.41 is too old. Minimum supported API version is 1.44$", err)
+    assert.same({ "unsupported", 400, 3 }, { code, data.status, #asked })
+    api:close()
+  end))
 end)
