@@ -84,6 +84,24 @@ describe("docker: an image", function()
     assert.equal(before, asked_for())
   end))
 
+  it("is pulled with credentials that the request has for a registry", with(function(ex)
+    local asked = job { username = false, password = false,
+      registry_auth = { username = USER, password = PASSWORD, serveraddress = HOST } }
+    assert.equal(0, assert(ex:run(asked)).exit_code)
+    local info = assert(json.encode(assert(ex:info(asked.execution_id))))
+    assert.truthy(info:find(HOST, 1, true))
+    assert.is_nil(info:find("word", 1, true)) -- the end of the password
+  end))
+
+  it("is not pulled with wrong ones, and that is told without them", with(function(ex)
+    local asked = job { username = false, password = false,
+      registry_auth = { username = USER, password = "hush-hush", serveraddress = HOST } }
+    local _, err = ex:start(asked)
+    assert.matches("unauthorized", err)
+    assert.is_nil(err:find("hush", 1, true))
+    assert.is_nil(json.encode(assert(ex:why(asked.execution_id))):find("hush", 1, true))
+  end))
+
   it("is never pulled when that is off", with(function(ex)
     local asked = job()
     local _, err, code = ex:start(asked)
