@@ -92,6 +92,18 @@ static bool is_library(const xh_typed *t, const char *source) {
          (source[0] == '@' && strstr(source, "/backends/") != NULL);
 }
 
+/* Whether the library runs. A function without a line is C or one of LuaJIT's own in
+ * bytecode (table.remove): it is part of what called it. */
+static bool in_library(const xh_typed *t, lua_State *L) {
+  lua_Debug at;
+  for (int level = 0; level < LEVELS && lua_getstack(L, level, &at); level++) {
+    lua_getinfo(L, "S", &at);
+    if (at.linedefined >= 0)
+      return is_library(t, at.source);
+  }
+  return false;
+}
+
 /* A signal that the loop has not come to yet is the terminal's Ctrl-C. */
 static bool told_to_stop(xh_lua *x, prompt *p) {
   if (p == NULL || p->interrupted)
@@ -118,6 +130,7 @@ static void look_as_usual(xh_typed *t, lua_State *L) {
 }
 
 static void hook(lua_State *L, lua_Debug *at) {
+  (void)at;
   xh_lua *x = xh_lua_from(L);
   xh_typed *t = x->typed;
   prompt *p = NULL;
@@ -131,10 +144,9 @@ static void hook(lua_State *L, lua_Debug *at) {
   if (ran < TURN_NS && t->stopping == 0 &&
       __atomic_load_n(&x->signal, __ATOMIC_ACQUIRE) == 0)
     return;
-  lua_getinfo(L, "S", at);
   if (!find_prompt(t, L, &p))
     return;
-  if (is_library(t, at->source)) {
+  if (in_library(t, L)) {
     look_soon(t, L, now);
     return;
   }

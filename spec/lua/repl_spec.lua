@@ -278,6 +278,35 @@ describe("a prompt", function()
     other:close()
   end))
 
+  it("stops and suspends no library in what it calls of LuaJIT's own", with(function(prompt)
+    -- table.remove is bytecode, without a source that would tell whose it is.
+    local hold, held = assert(loadstring([[local held, list = false, {}
+      for i = 1, 200 do list[i] = i end
+      return function()
+        held = true
+        for _ = 1, 20 do list[200] = table.remove(list, 1) end
+        held = false
+      end, function() return held end]], "@spec/backends/holds.lua"))()
+    prompt.env.hold = hold
+    for round = 1, 60 do
+      local turns, torn, ended = 0, false, nil
+      local ticking = async.spawn(function()
+        while async.yield() do
+          turns, torn = turns + 1, torn or held()
+        end
+      end)
+      local running = async.spawn(function()
+        ended = { prompt:eval(("local _ = 1 "):rep(round) .. "while true do hold() end") }
+      end)
+      while turns < 3 do async.sleep(0.001) end
+      prompt:interrupt()
+      async.with_deadline(20, async.join, running)
+      async.cancel(ticking)
+      assert.matches("interrupted", ended[2])
+      assert.is_false(torn or held())
+    end
+  end))
+
   it("does not tear the library: a call that is stopped gives back what it holds",
     with(function(prompt, _, ex)
       for i = 1, 5 do
@@ -287,6 +316,7 @@ describe("a prompt", function()
         async.sleep(0.02 * i)
         prompt:interrupt()
         async.with_deadline(20, async.join, task)
+        assert.is_true(task.done)
       end
       assert(ex:cleanup())
       assert.same({}, ex:list { all = false })
