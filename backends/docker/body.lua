@@ -74,7 +74,7 @@ local function restart(params)
 end
 
 --- Whether an engine may start the container of such a body again by itself.
----@param create table as it is sent
+---@param create table as it is sent, or as an engine tells of it
 ---@return boolean
 function body.restarts(create)
   local policy = create.HostConfig.RestartPolicy

@@ -111,7 +111,8 @@ local function create_container(self, execution)
   return containers.create(self, execution)
 end
 
-local function shim_items(self, execution, id, more)
+--- container: its body, or what the engine says of it, which has the same HostConfig.
+local function shim_items(self, execution, id, container, more)
   local settings, made, items = self.settings, execution.plan, {}
   local function add(key, value)
     if value ~= nil then items[#items + 1] = { key, value } end
@@ -121,7 +122,7 @@ local function shim_items(self, execution, id, more)
   add("container", id)
   add("api", self.api.version)
   add("tty", made.create.Tty and 1 or 0)
-  add("once", body.restarts(made.create) and 0 or 1)
+  add("once", body.restarts(container) and 0 or 1)
   add("log_limit", settings.log_limit)
   if made.timeout and not more then add("deadline", loop.boottime(made.timeout)) end
   add("stop_signal", 0)
@@ -146,7 +147,7 @@ function Docker:source(execution)
   if not ok then return nil, err, code end
   ok, err, code, data = provision.copy(self.api, made.Id, execution)
   if not ok then return nil, err, code, data end
-  return shim_items(self, execution, made.Id)
+  return shim_items(self, execution, made.Id, execution.plan.create)
 end
 
 --- What a shim needs to go on with a container whose shim died; nil when it is gone.
@@ -154,7 +155,7 @@ function Docker:reattach(execution, had)
   local record, err, code, data = containers.inspect(self, execution)
   if not record then return nil, err, code, data end
   if record.State.Status == "created" then return nil, "it was never started", "never_ran" end
-  return shim_items(self, execution, record.Id, { { "reattach", 1 },
+  return shim_items(self, execution, record.Id, record, { { "reattach", 1 },
     { "skip_stdout", had.stdout }, { "skip_stderr", had.stderr } })
 end
 

@@ -9,9 +9,10 @@ local system = require "exhost.system"
 local function with(body)
   return docker.with(function(ex)
     local engine, mine = docker.api(), {}
-    local function made(script, ids, start)
+    local function made(script, ids, start, host)
       local answer = assert(engine:call("POST", "/containers/create", { query = { name = ids.job },
         body = { Image = "bb:1", Entrypoint = { "/bin/sh", "-c", script }, Env = { "A=1" },
+          HostConfig = host,
           Labels = { ["nunet-executor"] = "root", ["nunet-jobID"] = ids.label or ids.job,
             ["nunet-executionID"] = "root_" .. ids.job .. "_" .. ids.execution } } }))
       mine[#mine + 1] = answer.Id
@@ -64,6 +65,15 @@ describe("adopt", function()
     local result = assert(ex:wait(ids.execution))
     assert.same({ "cancelled", 5 }, { result.reason, result.exit_code })
     assert.matches("^first\nline 1\nline 2\n.*term\n$", result.stdout)
+  end))
+
+  it("goes on with one that its engine starts again", with(function(ex, made)
+    local ids = new_ids()
+    made("echo ran; sleep 2; exit 3", ids, true,
+      { RestartPolicy = { Name = "on-failure", MaximumRetryCount = 1 } })
+    assert.is_nil(by_job(assert(adopt.run(ex)))[ids.job].why)
+    local result = assert(ex:wait(ids.execution))
+    assert.same({ 3, "ran\nran\n" }, { result.exit_code, result.stdout })
   end))
 
   it("knows jobs whose label is led by the executor's id", with(function(ex, made)
