@@ -11,6 +11,7 @@
 #include "shim.h"
 
 #define ANSWER_MAX (30 * XH_SECOND)
+#define GROUP_LOOK (40 * XH_MS) /* no container is made, started and gone in less */
 
 static void begin_out(xh_shim *s, uint64_t now) {
   xh_engine *e = s->engine;
@@ -81,7 +82,8 @@ void xh_engine_run(xh_shim *s) {
   s->started_mono = xh_clock_now();
   xh_host_started(&s->host, 0);
   xh_host_close(&s->host);
-  xh_oom_open(&s->engine->oom, s->spec.engine.container);
+  if (s->engine->oom.fd < 0)
+    xh_oom_open(&s->engine->oom, s->spec.engine.container);
   const xh_call *calls = s->engine->calls;
   /* What is asked now need not be when it ends, while somebody waits for that. */
   if (s->stop.active || s->spec.engine.once ||
@@ -162,12 +164,24 @@ static bool may_begin(const xh_shim *s, xh_engine_call which) {
   return s->phase == XH_RUNNING || (which == XH_ENGINE_ASK && s->engine->orphan);
 }
 
+/* The engine starts it before we hear of it, and it may have ended by then, with all
+ * that could tell what for. */
+static void find_group(xh_shim *s, uint64_t now) {
+  xh_engine *e = s->engine;
+  if (e->oom.fd >= 0 || now < e->group_at)
+    return;
+  xh_oom_open(&e->oom, s->spec.engine.container);
+  e->group_at = xh_clock_after(now, GROUP_LOOK);
+}
+
 static void tick(xh_shim *s, uint64_t now) {
   xh_engine *e = s->engine;
   for (int i = 0; i < XH_ENGINE_CALLS; i++) {
     xh_call_tick(&e->calls[i], now);
     xh_engine_settle(s, (xh_engine_call)i, now);
   }
+  if (s->phase == XH_WAITING)
+    find_group(s, now);
   if (s->phase == XH_RUNNING)
     xh_engine_stop_tick(s, now);
   for (int i = 0; i < XH_ENGINE_ACT && s->phase != XH_DONE; i++) {
@@ -192,6 +206,8 @@ static uint64_t next(const xh_shim *s) {
     if (e->calls[i].state == XH_CALL_IDLE && may_begin(s, (xh_engine_call)i))
       when = xh_clock_first(when, e->retry[i].at);
   }
+  if (s->phase == XH_WAITING && e->oom.fd < 0)
+    when = xh_clock_first(when, e->group_at);
   if (s->phase == XH_RUNNING && s->stop.active)
     when = xh_clock_first(when, s->stop.kill_at);
   return s->phase == XH_ENDING ? xh_clock_first(when, s->quiet_at) : when;

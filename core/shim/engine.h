@@ -45,6 +45,7 @@ typedef struct xh_engine {
   xh_json waited_json;
   xh_waited waited;
   xh_oom oom;          /* what the engine may lose */
+  uint64_t group_at;   /* before go: when to look again for the group that is for it */
   uint64_t restarts;   /* the engine's count when the output was opened */
   uint64_t first_seen; /* when the engine first told the state */
   bool orphan;         /* the host hung up before go */
