@@ -1,6 +1,7 @@
 --- From an ended workload to its one result: by any host, and the first one wins.
 
 local async = require "exhost.async"
+local common = require "exhost.execution.common"
 local dirs = require "exhost.dir"
 local events = require "exhost.events"
 local json = require "exhost.json"
@@ -72,6 +73,26 @@ local function store_result(executor, view, r)
   return true
 end
 
+--- With the lock held.
+local function make_result(executor, view)
+  if view.dir:stat("result.json") then return true end
+  local exit = read_exit(view.dir)
+  local backend, why, kind = executor:backend(view.record and view.record.backend)
+  if not backend then return nil, why, kind end
+  local evidence
+  evidence, why, kind = backend:conclude(executor:execution(view), exit)
+  if not evidence then return nil, why, kind end
+  evidence.unenforced = (view.record or {}).unenforced -- limits, known since the start
+  local r = result.from(exit, evidence, {})
+  local kept = (view.record or {}).retention or executor.settings.retention
+  r.expires_at = conclude.expiry(kept)
+  r.execution_id, r.job_id = view.id, view.record and view.record.job_id
+  local ok
+  ok, why, kind = async.shield(STORE_SECONDS, store_result, executor, view, r)
+  if ok then view.state, view.is_new = "concluded", true end -- nobody else had the lock
+  return ok, why, kind
+end
+
 --- Write result.json unless somebody did. The execution has ended (exited or lost).
 --- Suspends. With `locked` the caller holds the execution's lock.
 ---@return true? ok, string? err, string? code
@@ -84,28 +105,9 @@ function conclude.run(executor, view, locked)
       return nil, "conclude " .. view.id .. ": " .. err, code
     end
   end
-  local ok, why, kind = true, nil, nil
-  if not view.dir:stat("result.json") then
-    local exit = read_exit(view.dir)
-    local backend, evidence
-    backend, why, kind = executor:backend(view.record and view.record.backend)
-    if backend then
-      evidence, why, kind = backend:conclude(executor:execution(view), exit)
-    end
-    if evidence then
-      evidence.unenforced = (view.record or {}).unenforced -- limits, known since the start
-      local r = result.from(exit, evidence, {})
-      local kept = (view.record or {}).retention or executor.settings.retention
-      r.expires_at = conclude.expiry(kept)
-      r.execution_id, r.job_id = view.id, view.record and view.record.job_id
-      ok, why, kind = async.shield(STORE_SECONDS, store_result, executor, view, r)
-      if ok then view.state, view.is_new = "concluded", true end -- nobody else had the lock
-    else
-      ok = nil
-    end
-  end
-  if lock then lock:close() end
-  if not ok then return nil, "conclude " .. view.id .. ": " .. tostring(why), kind or "internal" end
+  local ok
+  ok, err, code = common.holding(lock, make_result, executor, view)
+  if not ok then return nil, "conclude " .. view.id .. ": " .. tostring(err), code or "internal" end
   return true
 end
 

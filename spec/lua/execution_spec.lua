@@ -1,3 +1,4 @@
+local async = require "exhost.async"
 local c = require "conformance.helper"
 local execution = require "exhost.execution"
 local json = require "exhost.json"
@@ -72,6 +73,31 @@ describe("a start that fails", function()
     assert.equal(id, assert(ex:list { all = true })[1].execution_id)
     backend.remove = remove
     assert.equal(0, ex:run(request).exit_code)
+  end))
+end)
+
+describe("a backend that raises", function()
+  it("leaves no lock behind, which would last until the collector came", c.with(function(ex)
+    local backend = assert(ex:backend())
+    local remove, conclude = backend.remove, backend.conclude
+    local function raise() error("a mistake") end
+    collectgarbage("stop")
+    local ok, err = pcall(function()
+      left(ex, "ended", { phase = "running", handle = "none" }, { exit = EXIT })
+      backend.conclude = raise
+      local fine, why = pcall(ex.wait, ex, "ended")
+      assert.is_false(fine)
+      assert.matches("a mistake\nstack traceback:", why)
+      backend.conclude = conclude
+      assert.equal(3, assert(ex:wait("ended", 5)).exit_code)
+      backend.remove = raise
+      assert.is_false(pcall(ex.remove, ex, "ended"))
+      backend.remove = remove
+      assert(async.with_deadline(5, ex.remove, ex, "ended"))
+    end)
+    collectgarbage("restart")
+    backend.remove, backend.conclude = remove, conclude
+    assert(ok, err)
   end))
 end)
 

@@ -33,16 +33,27 @@ function common.refused(text)
   end
 end
 
+local function trace(err)
+  return type(err) == "table" and err or debug.traceback(tostring(err), 2)
+end
+
+--- Call fn and give the lock back, also when fn raises: nobody waits for a mistake. Suspends.
+---@param lock any? nil: only call it
+function common.holding(lock, fn, ...)
+  if not lock then return fn(...) end
+  local ok, value, err, code = xpcall(fn, trace, ...)
+  lock:close()
+  if not ok then error(value, 0) end
+  return value, err, code
+end
+
 --- Do something while no other host starts, concludes or removes the execution. AGAIN
 --- when it was removed before.
 function common.locked(executor, view, verb, fn)
   local lock, err, code = executor.state:lock_execution(view, LOCK_SECONDS)
   if not lock and code == "not_found" then return AGAIN end
   local value = nil
-  if lock then
-    value, err, code = fn()
-    lock:close()
-  end
+  if lock then value, err, code = common.holding(lock, fn) end
   if value == nil then return nil, string.format("%s %s: %s", verb, view.id, err), code end
   return value
 end
