@@ -80,7 +80,7 @@ config.SCHEMA = {
     } },
     policy_soft = duration(0.05, "the time of a policy, after which it is interrupted"),
     policy_hard = duration(0.25, "and after which it is killed"),
-    serve = flag "listen for commands on the socket of the state folder",
+    serve = flag "an embedded host listens for commands too, as `exhost serve` does",
     attach = flag "listen for a REPL on a second socket",
   },
 }
