@@ -4,6 +4,7 @@
 -- answer is only listened to: the workload may run, so the execution stays.
 
 local async = require "exhost.async"
+local common = require "exhost.execution.common"
 local conclude = require "exhost.conclude"
 local dirs = require "exhost.dir"
 local durability = require "exhost.durability"
@@ -188,41 +189,47 @@ local function new_files(executor, plan)
   }
 end
 
+--- Take what it needs and let it run; else undo it.
+---@return true? ok, string? err, string? code, table? data
+local function claim_and_run(executor, view, plan)
+  local job = plan.request.job_id
+  executor:event(view, "accepted", { job = job, backend = plan.name,
+    asked = summary(plan.request), policies = plan.body.policies, set = plan.body.origin,
+    warnings = plan.warnings and #plan.warnings > 0 and plan.warnings or nil })
+  local taken, holder, kind = executor.state:claim_job(job, view.id)
+  local ok, err, code, data
+  if taken then
+    ok, err, code = claim_gpus(executor, view, plan)
+    if ok then ok, err, code, data = run(executor, view, plan) end
+  elseif taken == false then
+    err = string.format("job %s is held by execution %s", job, holder)
+    code = "already_started"
+  else
+    err, code = holder, kind
+  end
+  if ok then return true end
+  err = string.format("start %s execution %s: %s", plan.name, view.id, err)
+  async.shield(CLEANUP_SECONDS, function()
+    executor:event(view, "start_failed", { message = err, code = code })
+    local undone, why = conclude.roll_back(executor, view, err)
+    if not undone then err = err .. "; " .. why end
+  end)
+  return nil, err, code or "internal", data
+end
+
 --- Make the execution and let it run. Suspends.
 ---@return string? id, string? err, string? code, table? data
 function start.run(executor, plan)
-  local asked = plan.request
-  local id = asked.execution_id
+  local id = plan.request.execution_id
   local record, files = new_files(executor, plan)
   local dir, lock, code = executor.state:create(id, files)
   if not dir then return nil, lock, code end
   local view = setmetatable({ id = id, dir = dir, record = record },
     { __index = { close = function() end } })
-  executor:event(view, "accepted", { job = asked.job_id, backend = plan.name,
-    asked = summary(asked), policies = plan.body.policies, set = plan.body.origin,
-    warnings = plan.warnings and #plan.warnings > 0 and plan.warnings or nil })
-  local taken, holder, kind = executor.state:claim_job(asked.job_id, id)
   local ok, err, data
-  if taken then
-    ok, err, code = claim_gpus(executor, view, plan)
-    if ok then ok, err, code, data = run(executor, view, plan) end
-  elseif taken == false then
-    err = string.format("job %s is held by execution %s", asked.job_id, holder)
-    code = "already_started"
-  else
-    err, code = holder, kind
-  end
-  if not ok then
-    err = string.format("start %s execution %s: %s", plan.name, id, err)
-    async.shield(CLEANUP_SECONDS, function()
-      executor:event(view, "start_failed", { message = err, code = code })
-      local undone, why = conclude.roll_back(executor, view, err)
-      if not undone then err = err .. "; " .. why end
-    end)
-  end
-  lock:close()
+  ok, err, code, data = common.holding(lock, claim_and_run, executor, view, plan)
   dir:close()
-  if not ok then return nil, err, code or "internal", data end
+  if not ok then return nil, err, code, data end
   return id
 end
 

@@ -79,7 +79,7 @@ end)
 describe("a backend that raises", function()
   it("leaves no lock behind, which would last until the collector came", c.with(function(ex)
     local backend = assert(ex:backend())
-    local remove, conclude = backend.remove, backend.conclude
+    local remove, conclude, source = backend.remove, backend.conclude, backend.source
     local function raise() error("a mistake") end
     collectgarbage("stop")
     local ok, err = pcall(function()
@@ -94,9 +94,15 @@ describe("a backend that raises", function()
       assert.is_false(pcall(ex.remove, ex, "ended"))
       backend.remove = remove
       assert(async.with_deadline(5, ex.remove, ex, "ended"))
+      local asked = c.request { "true" }
+      backend.source = raise
+      assert.is_false(pcall(ex.start, ex, asked))
+      assert.equal("abandoned", state_of(ex, asked.execution_id))
+      backend.source = source
+      assert.equal(0, assert(async.with_deadline(5, ex.run, ex, asked)).exit_code)
     end)
     collectgarbage("restart")
-    backend.remove, backend.conclude = remove, conclude
+    backend.remove, backend.conclude, backend.source = remove, conclude, source
     assert(ok, err)
   end))
 end)

@@ -41,10 +41,10 @@ end
 ---@param lock any? nil: only call it
 function common.holding(lock, fn, ...)
   if not lock then return fn(...) end
-  local ok, value, err, code = xpcall(fn, trace, ...)
+  local ok, value, err, code, data = xpcall(fn, trace, ...)
   lock:close()
   if not ok then error(value, 0) end
-  return value, err, code
+  return value, err, code, data
 end
 
 --- Do something while no other host starts, concludes or removes the execution. AGAIN
