@@ -172,10 +172,11 @@ function Engine:requests()
   return list
 end
 
---- End the fake engine.
+--- End the fake engine. Fails the spec where it was sent what fits no shape. Suspends.
 function Engine:quit()
   self.process:signal(9)
-  self.process:wait()
+  local wrong = self.process:wait().out:match("\n(shape: [^\n]*)")
+  if wrong then error("the engine was sent what it does not take: " .. wrong, 2) end
 end
 
 return engine

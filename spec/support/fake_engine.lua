@@ -11,9 +11,17 @@
 -- /logs answers instead of all that was put out), tty, deaf (ignores stops), tls (speaks
 -- nothing else), api (the version that it says to speak), many (so many containers instead of the
 -- one, and more about them: fake_containers.lua).
--- Requests go to stdout, a line each.
+-- What it has no answer for is not found. Requests go to stdout, a line each. What fits no shape
+-- (shapes/docker.lua) is answered with 400 and told there too, in a line that begins with
+-- "shape: ".
 
+package.path = "./spec/?.lua;" .. package.path -- run by `exhost lua`, which knows no specs
+
+local fake_containers = require "support.fake_containers"
 local ffi = require "ffi"
+local json = require "exhost.json"
+local shapes = require "support.shapes.docker"
+local shapes_check = require "support.shapes.check"
 
 ffi.cdef [[
   typedef struct { int fd; short events, revents; } fake_pollfd;
@@ -36,8 +44,7 @@ local container = { status = "created", code = 0, restarts = 0, history = {} }
 local script, wake_at, gone_until = nil, nil, nil
 
 for key, value in pairs(options.state or {}) do container[key] = value end
-local many = options.many
-  and dofile("spec/support/fake_containers.lua").new(options)
+local many = options.many and fake_containers.new(options)
 
 local function now()
   local t = ffi.new("fake_time")
@@ -75,13 +82,14 @@ local function head(c, status, fields)
   push(c, "HTTP/1.1 " .. status .. " X\r\nServer: fake\r\n" .. (fields or "") .. "\r\n")
 end
 
-local function answer_and_keep(c, status, body)
-  head(c, status, "Content-Length: " .. #body .. "\r\n")
+local function answer_and_keep(c, status, body, fields)
+  head(c, status, (fields or "") .. "Content-Length: " .. #body .. "\r\n")
   push(c, body)
 end
 
+--- As the last on its connection, which is said: else the next request could be sent there.
 local function answer(c, status, body)
-  answer_and_keep(c, status, body)
+  answer_and_keep(c, status, body, "Connection: close\r\n")
   c.last = true
 end
 
@@ -205,6 +213,13 @@ function KINDS.exec_json(c)
     (options.exec or {}).exit or 0))
 end
 
+-- Where the answer is always the same.
+local PLAIN = {
+  ["/version"] = '{"Version":"fake","ApiVersion":"1.43"}', ["/info"] = "{}",
+  ["/containers/json"] = "[]", ["/networks"] = '[{"Id":"n1"}]',
+  ["/volumes"] = '{"Volumes":[{"Name":"v1"}]}',
+}
+
 local function read_stream(c, bytes)
   if bytes == "" then
     c.last, c.reads = true, nil
@@ -213,22 +228,42 @@ local function read_stream(c, bytes)
   end
 end
 
---- The next whole request of a connection; what comes after it stays.
+--- The next whole request of a connection: method, target, head and body; what comes after it
+-- stays.
 local function take_request(c)
   local _, last = c.input:find("\r\n\r\n", 1, true)
   if not last then return nil end
   local top = c.input:sub(1, last)
   local size = tonumber(top:match("\r\n[Cc]ontent%-[Ll]ength: (%d+)") or 0)
   if #c.input < last + size then return nil end
+  local body = c.input:sub(last + 1, last + size)
   c.input = c.input:sub(last + size + 1)
-  return top:match("^(%u+) (%S+) HTTP/1.1\r\n")
+  local method, target = top:match("^(%u+) (%S+) HTTP/1.1\r\n")
+  return method, target, top, body
+end
+
+local function tell(...)
+  io.stdout:write(...)
+  io.stdout:write("\n")
+  io.stdout:flush()
+end
+
+--- Refuse a request that fits no shape. Answers whether it did.
+local function refuse(c, method, target, top, body)
+  local ok, why = shapes_check.request(shapes, { method = method, target = target, head = top,
+    body = body })
+  if ok then return false end
+  why = "shape: " .. why:gsub("%c", "?")
+  tell(why)
+  answer(c, 400, json.encode { message = why })
+  return true
 end
 
 local function serve(c)
-  local method, path = take_request(c)
+  local method, path, top, body = take_request(c)
   if not method then return end
-  io.stdout:write(method, " ", path, "\n")
-  io.stdout:flush()
+  tell(method, " ", path)
+  if refuse(c, method, path, top, body) then return end
   if options.tls then -- Go's words to who does not speak it
     push(c, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
     c.last = true
@@ -238,12 +273,15 @@ local function serve(c)
     head(c, 200, "API-Version: " .. (options.api or "1.43") .. "\r\nContent-Length: 2\r\n")
     return push(c, "OK")
   end
-  local status, body
-  if many then status, body = many(method, path) end
-  if status then return answer_and_keep(c, status, body) end
+  local status, told
+  if many then status, told = many(method, path) end
+  if status then return answer_and_keep(c, status, told) end
+  local plain = PLAIN[path:match("^/v[%d.]+([^?]*)")]
+  if plain then return answer_and_keep(c, 200, plain) end
   if path:find("^/v[%d.]+/images/") then return answer(c, 404, '{"message":"no such image"}') end
   local name, query = path:match("^/v[%d.]+/containers/[^/]+/(%a+)%??(.*)$")
-  if not name then name, query = "exec_" .. path:match("^/v[%d.]+/exec/e1/(%a+)$"), "" end
+  if not name then name, query = "exec_" .. (path:match("^/v[%d.]+/exec/e1/(%a+)$") or ""), "" end
+  if not KINDS[name] then return answer_and_keep(c, 404, '{"message":"no such thing here"}') end
   local fail = options.status and options.status[name]
   local limit = options.cut and options.cut[name]
   if fail and #fail > 0 then
