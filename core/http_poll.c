@@ -44,7 +44,9 @@ static void act(xh_http_poll *p, curl_socket_t fd, int events) {
 
 static void on_ready(uv_poll_t *poll, int status, int events) {
   socket_poll *s = poll->data;
-  int what = status < 0 ? CURL_CSELECT_ERR : 0;
+  /* With IN, so that it reads which error that is: of a kept connection that the engine
+   * has just closed it then makes another one. */
+  int what = status < 0 ? CURL_CSELECT_IN | CURL_CSELECT_ERR : 0;
   what |= events & UV_READABLE ? CURL_CSELECT_IN : 0;
   what |= events & UV_WRITABLE ? CURL_CSELECT_OUT : 0;
   act(s->owner, s->fd, what);

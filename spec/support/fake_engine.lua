@@ -9,7 +9,8 @@
 -- raw ({ json = "…" } is all of that kind's first answer), wait_error (what /wait tells beside
 -- the code), dribble (bytes a write), log (what
 -- /logs answers instead of all that was put out), tty, deaf (ignores stops), tls (speaks
--- nothing else), api (the version that it says to speak), many (so many containers instead of the
+-- nothing else), unsaid (that a connection ends is not said before), api (the version that it says
+-- to speak), many (so many containers instead of the
 -- one, and more about them: fake_containers.lua).
 -- What it has no answer for is not found. Requests go to stdout, a line each. What fits no shape
 -- (shapes/docker.lua) is answered with 400 and told there too, in a line that begins with
@@ -89,7 +90,7 @@ end
 
 --- As the last on its connection, which is said: else the next request could be sent there.
 local function answer(c, status, body)
-  answer_and_keep(c, status, body, "Connection: close\r\n")
+  answer_and_keep(c, status, body, not options.unsaid and "Connection: close\r\n" or nil)
   c.last = true
 end
 

@@ -46,6 +46,19 @@ describe("docker: an engine's address", function()
   end))
 end)
 
+describe("docker: an engine's connection", function()
+  it("that was kept and is closed as we ask makes no call fail", scratch.with(function(_, path)
+    local e = engine.fake(path, { unsaid = true })
+    local api = assert(client.open(e.socket))
+    for _ = 1, 50 do
+      local record, err = api:call("GET", "/containers/x/json")
+      assert.equal("created", record and record.State.Status, err)
+    end
+    api:close()
+    e:quit()
+  end))
+end)
+
 describe("docker: an engine's API", function()
   for version, wanted in pairs {
     ["1.40"] = { "unsupported", "speaks API 1.40, older than 1.41" },

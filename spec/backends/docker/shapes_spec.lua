@@ -183,7 +183,7 @@ describe("docker: what is sent", function()
     local wanted = asked { keys = { { type = "gpg", file = "k", dest = "/k" } } }
     local execution = { id = "exec-1", job = "job-1", handle = "x", record = { container = "x" },
       request = wanted, plan = planned(wanted), event = function() end }
-    local self = { api = api, executor = "root", own = assert(settings.check {}),
+    local self = { api = api, executor = "root", own = assert(settings.check {}), samples = {},
       settings = { output_limit = 1000 } }
     docker.health(self)
     require "backends.docker.doctor"(self)
