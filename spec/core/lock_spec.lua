@@ -143,6 +143,6 @@ describe("descriptors", function()
       dirs.memory("m", "x")
     end
     collectgarbage() collectgarbage()
-    assert.equal(before, scratch.count(scratch.descriptors()))
+    assert.is_true(scratch.count(scratch.descriptors()) <= before)
   end))
 end)

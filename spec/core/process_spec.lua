@@ -204,6 +204,7 @@ end)
 describe("a process", function()
   it("one of many is told its own end, once", task(function()
     collectgarbage() collectgarbage()
+    async.sleep(0.05) -- what specs before this one had is closed by then
     local before = scratch.count(scratch.descriptors())
     local starts, told = {}, 0
     for i = 1, 200 do
@@ -216,7 +217,8 @@ describe("a process", function()
     for i, answer in ipairs(async.all(starts)) do assert.equal(i % 100, answer[1]) end
     assert.equal(200, told)
     async.sleep(0.01)
-    assert.equal(before, scratch.count(scratch.descriptors()))
+    local left = scratch.count(scratch.descriptors())
+    assert.is_true(left <= before, string.format("%d descriptors, %d before", left, before))
   end))
 
   it("has a pid and takes signals until it has ended", task(function()
