@@ -6,6 +6,7 @@ local scratch = require "support.scratch"
 
 --- A spec's body: a shell script in the Go package, against an installed copy.
 local function runs(script, seconds)
+  local limit = 300 + (seconds or 0)
   return scratch.with(function(_, path)
     local env = go.environment { D = path, HOME = path, TMPDIR = path,
       EXHOST_STORM_SECONDS = tostring(seconds or 1) }
@@ -17,9 +18,8 @@ local function runs(script, seconds)
       env.EXHOST_FIRECRACKER = machines.BINARY
       env.EXHOST_TEST_KERNEL, env.EXHOST_TEST_INITRD = path .. "/kernel", path .. "/initrd"
     end
-    program.sh(go.SETUP .. "cd bindings/go\n" .. script,
-      { env = env, limit = 300 + (seconds or 0) })
-  end)
+    program.sh(go.SETUP .. "cd bindings/go\n" .. script, { env = env, limit = limit })
+  end, limit + 10)
 end
 
 local function storm()

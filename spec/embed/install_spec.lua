@@ -50,5 +50,5 @@ describe("an installed copy", function()
       $D/follow $D/state
     ]], { env = go.environment { D = path, HOME = path }, limit = 200 })
     assert.equal("one\ntwo\nexit code 0\n", ran.out)
-  end))
+  end, 210))
 end)

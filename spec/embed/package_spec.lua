@@ -44,5 +44,5 @@ describe("the package", function()
         end
       end
       assert.matches("hello", sh("EXHOST_STATE_DIR=$PWD/state root/usr/bin/exhost run echo hello"))
-    end))
+    end, 610))
 end)

@@ -6,6 +6,8 @@ local scratch = require "support.scratch"
 
 local program = {}
 
+local COMPILE_SECONDS = 30
+
 --- Where this build lies, as an installed copy would below its prefix.
 program.prefix = assert(build.share:match("^(.*)/share/exhost$"))
 program.library = program.prefix .. "/lib/libexhost.so"
@@ -46,7 +48,7 @@ function program.runs(name, options)
     local file = program.compile(name, path, options.link)
     local words = { file, options.argument or "", path .. "/state" }
     program.sh(table.concat(words, " "), { env = options.env, limit = options.limit })
-  end)
+  end, options.limit and options.limit + COMPILE_SECONDS)
 end
 
 return program

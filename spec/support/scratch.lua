@@ -23,7 +23,8 @@ function scratch.remove(path)
 end
 
 --- A spec's body as a task with a folder.
-function scratch.with(body)
+---@param limit number? seconds that it may take
+function scratch.with(body, limit)
   return task(function()
     local dir, path = scratch.open()
     local ok, err = xpcall(body, function(e)
@@ -32,7 +33,7 @@ function scratch.with(body)
     dir:close()
     scratch.remove(path)
     if not ok then error(err, 0) end
-  end)
+  end, limit)
 end
 
 --- Numbers of the descriptors that this process has open now.
