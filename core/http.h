@@ -9,7 +9,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "buffer.h"
 #include "loop.h"
 
 typedef struct xh_http xh_http;

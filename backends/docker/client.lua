@@ -61,23 +61,25 @@ end
 local CODES = { [400] = "engine", [403] = "denied", [404] = "not_found", [501] = "unsupported",
   [503] = "unavailable" }
 
+--- What came of an exchange: its answer, or why there is none.
+local function answered(answer, word, code)
+  if answer then return answer end
+  return nil, word, (code == "cancelled" or code == "timeout") and code or "io"
+end
+
 --- One exchange; answers what http_core tells. Suspends.
 function Client:exchange(request)
-  local answer, word, code = async.with_deadline(request.timeout or CALL_SECONDS, async.await,
+  return answered(async.with_deadline(request.timeout or CALL_SECONDS, async.await,
     function(done)
       request.on_answer = done
       local sent, err, name = self.http:send(request)
       if not sent then return done(nil, err, name) end
       return function() sent:abort() end
-    end)
-  if not answer then
-    if code ~= "cancelled" and code ~= "timeout" then code = "io" end
-    return nil, word, code
-  end
-  return answer
+    end))
 end
 
 local function unreachable(self, answer)
+  self.version = nil -- it may come back as another one
   return nil, string.format("the engine at %s cannot be reached: %s", self.where, answer.error),
     "unavailable", { refused = answer.refused }
 end
@@ -128,17 +130,14 @@ function Client:stream(path, options)
   local ok, err, code = self:negotiate()
   if not ok then return nil, err, code end
   local answer
-  answer, err, code = async.await(function(done)
+  answer, err, code = answered(async.await(function(done)
     local opened, why, name = hijack.open(self.http, { path = "/v" .. self.version .. path,
       body = assert(json.encode(options.body)), stdin = options.stdin,
       stdout = options.stdout, stderr = options.stderr }, done)
     if not opened then return done(nil, why, name) end
     return function() opened:close() end
-  end)
-  if not answer then
-    if code ~= "cancelled" and code ~= "timeout" then code = "io" end
-    return nil, err, code
-  end
+  end))
+  if not answer then return nil, err, code end
   if answer.status == 0 then return unreachable(self, answer) end
   local failed, why, kind, data = failure(answer)
   if failed then return nil, why, kind, data end
@@ -164,10 +163,7 @@ local function call(self, method, path, options)
     path = "/v" .. self.version .. path .. query(options.query), headers = headers, body = body,
     timeout = options.timeout, limit = options.limit, on_data = options.on_data }
   if not answer then return nil, err, code end
-  if answer.status == 0 then
-    self.version = nil -- it may come back as another one
-    return unreachable(self, answer)
-  end
+  if answer.status == 0 then return unreachable(self, answer) end
   local failed, why, data
   failed, why, code, data = failure(answer)
   if failed then return nil, why, code, data end

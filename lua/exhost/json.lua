@@ -79,14 +79,13 @@ local function string_end(source, at)
   return at
 end
 
---- The same text, with the next number that a double can hold in place of those just above 2^53:
---- whoever holds numbers to 2^53 sees that they are more.
-local function unhide(source)
+--- The same text, with gsub(pattern, with) done outside of its strings.
+local function outside_strings(source, pattern, with)
   local parts, at = {}, 1
   while at <= #source do
     local first, last = source:find('^[^"]+', at)
     if first then
-      parts[#parts + 1] = source:sub(first, last):gsub("%-?%d[%d.eE+-]*", beyond)
+      parts[#parts + 1] = source:sub(first, last):gsub(pattern, with)
     else
       first, last = at, string_end(source, at)
       parts[#parts + 1] = source:sub(first, last)
@@ -94,6 +93,12 @@ local function unhide(source)
     at = last + 1
   end
   return table.concat(parts)
+end
+
+--- The same text, with the next number that a double can hold in place of those just above 2^53:
+--- whoever holds numbers to 2^53 sees that they are more.
+local function unhide(source)
+  return outside_strings(source, "%-?%d[%d.eE+-]*", beyond)
 end
 
 local encode, tidy, is_plain = core.open(ARRAY, json.null)
@@ -138,22 +143,6 @@ end
 -- Stands in an empty array while cjson reads, and in no text by chance.
 local EMPTY
 
---- The same text with something in its empty arrays.
-local function fill(source)
-  local parts, at = {}, 1
-  while at <= #source do
-    local first, last = source:find('^[^"]+', at)
-    if first then
-      parts[#parts + 1] = source:sub(first, last):gsub("%[%s*%]", '["' .. EMPTY .. '"]')
-    else
-      first, last = at, string_end(source, at)
-      parts[#parts + 1] = source:sub(first, last)
-    end
-    at = last + 1
-  end
-  return table.concat(parts)
-end
-
 --- Empty them again, marked as arrays.
 local function drain(value)
   if type(value) ~= "table" then return value end
@@ -168,7 +157,8 @@ end
 function json.decode_marked(source)
   if not source:find("%[%s*%]") then return json.decode(source) end
   EMPTY = EMPTY or require("exhost.system").random_hex(16)
-  local value, err = json.decode(fill(source))
+  local filled = outside_strings(source, "%[%s*%]", '["' .. EMPTY .. '"]')
+  local value, err = json.decode(filled)
   if value == nil then return nil, err end
   return drain(value)
 end

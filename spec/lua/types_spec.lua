@@ -1,4 +1,4 @@
---- lua/exhost/types.lua, types/dir.lua and repl/types.lua name what the modules in C have, no more.
+--- lua/exhost/types.lua, types/*.lua and repl/types.lua name what the modules in C have, no more.
 
 local MODULES = { loop = "loop", dirs = "dir", process = "process_core", channel = "channel",
   watch = "watch", logread = "logread", collect = "collect", outlet = "outlet",
@@ -14,6 +14,7 @@ end
 
 describe("types.lua", function()
   local text = read("lua/exhost/types.lua") .. read("lua/exhost/types/dir.lua")
+    .. read("lua/exhost/types/http.lua")
     .. read("lua/exhost/repl/types.lua")
 
   it("compiles", function() assert(loadstring(text)) end)
